@@ -1,0 +1,29 @@
+// Every switch of an experiment: its default, and what it does to speed or memory. None has an effect on correctness.
+//
+// Benchmarks and tests set members of `tuning` before the first Engine is made; nothing changes them afterwards.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace pollux {
+
+struct Tuning {
+    /// Compilation: bytes of function bodies that a thread takes at a time. Smaller balances better, larger locks less.
+    std::size_t compile_batch_bytes = 32 * 1024;
+    /// Compilation: no second thread for a module whose code section has fewer bytes per thread; a thread costs about 50 µs to start.
+    std::size_t bytes_per_thread = 64 * 1024;
+    /// Code memory: bytes that a compiling thread takes from the module's region at a time.
+    std::size_t code_chunk_bytes = 256 * 1024;
+    /// Code memory: huge pages for modules with at least this many bytes of code section. Zeroing 4 KiB pages one by one costs
+    /// 0.44 ns a byte, huge pages 0.05; but a small module would zero 2 MiB for nothing.
+    std::size_t huge_page_threshold = 1024 * 1024;
+    /// Memories: slots of 8 GiB kept for reuse. A kept slot saves the mmap, munmap and page-table work of a new one.
+    std::size_t pooled_memory_slots = 16;
+    /// Fibers: stacks kept for reuse.
+    std::size_t pooled_stacks = 256;
+};
+
+inline Tuning tuning;
+
+}  // namespace pollux

@@ -1,0 +1,263 @@
+// Calls of SinglePassCompiler: direct, imported, indirect, by reference, and their tail forms. Included by compiler.h.
+//
+// Before a call, in this order: temporaries below the arguments go to their slots; dirty homes to theirs; stack arguments are stored;
+// register arguments move all at once into the argument registers (which are homes); constants and loads fill the rest.
+// A callee that may belong to another instance gets its context and memory base loaded, and ours are restored behind the call.
+//
+// A tail call to another instance is an ordinary call followed by a return: its frame stays, since somebody must restore the caller's context.
+#pragma once
+
+#include "jit/compile/compiler.h"
+
+namespace pollux {
+
+/// Takes the arguments off the stack and puts them where the callee expects them. Returns the bytes of stack arguments, reserved below sp.
+template <class M>
+std::uint32_t SinglePassCompiler<M>::set_arguments(const wasm::FuncType& type, bool tail) {
+    const std::size_t first = stack_.size() - type.params.size();
+    if (!tail) {
+        if (first > flushed_) flush_registers(flushed_, first);
+        save_homes();
+    }
+    ParameterAssigner sizes(M::kHomesGp.size(), M::kHomesFp.size());
+    for (const ValType& param : type.params) sizes.next(param.kind());
+    const std::uint32_t area = sizes.stack_bytes();
+    if (area != 0) masm_.reserve_stack_arguments(area);
+
+    const auto target_of = [](Location location) {
+        return location.where == Location::Where::fp ? M::kHomesFp[location.index] : M::kHomesGp[location.index];
+    };
+    ParallelMove<M> moves;
+    ParameterAssigner assigner(M::kHomesGp.size(), M::kHomesFp.size());
+    for (std::size_t i = 0; i < type.params.size(); ++i) {
+        const Value& value = stack_[first + i];
+        const Location location = assigner.next(value.kind);
+        Reg from = register_of(value);
+        if (location.where != Location::Where::memory) {
+            if (from.valid()) moves.add(value.kind, target_of(location), from);
+            continue;
+        }
+        const Address to{M::kStackPointer, kNoReg, static_cast<std::int32_t>(location.index)};
+        if (value.is_constant()) {
+            masm_.mov_imm(Width::w64, M::kScratchGp, value.bits);
+            masm_.store(StoreOp::b64, to, M::kScratchGp);
+            continue;
+        }
+        if (!from.valid()) {
+            from = wasm::is_fp(value.kind) ? M::kScratchFp : M::kScratchGp;
+            load_value(value, from);
+        }
+        masm_.store(detail::whole_store(value.kind), to, from);
+    }
+    // What is not in a register now is loaded behind the moves; register_of() is asked before they change anything it reads.
+    moves.emit(masm_);
+    ParameterAssigner again(M::kHomesGp.size(), M::kHomesFp.size());
+    for (std::size_t i = 0; i < type.params.size(); ++i) {
+        const Value& value = stack_[first + i];
+        const Location location = again.next(value.kind);
+        if (location.where != Location::Where::memory && !register_of(value).valid()) load_value(value, target_of(location));
+    }
+    truncate(first);
+    return area;
+}
+
+/// Points the result pointer at room for the callee's results in memory: below the slots that the results will have, or, for a tail call,
+/// where our own caller wants them. Returns the depth of that room's end.
+template <class M>
+std::uint32_t SinglePassCompiler<M>::point_to_results(const wasm::FuncType& type, bool tail) {
+    const std::uint32_t bytes = memory_result_bytes(type.results);
+    if (bytes == 0) return 0;
+    if (tail) {
+        masm_.load_slot(Kind::i64, M::kResultPointer, kResultPointerSlot);
+        return 0;
+    }
+    detail::SlotCounter slots(stack_.empty() ? 0 : stack_.back().depth);
+    std::uint32_t depth = 0;
+    for (const ValType& result : type.results) depth = slots.next(result.kind());
+    depth = ((depth + 15) & ~std::uint32_t{15}) + bytes;
+    if (depth > max_depth_) max_depth_ = depth;
+    masm_.lea_slot(M::kResultPointer, -static_cast<std::int32_t>(operands_base_ + depth));
+    return depth;
+}
+
+/// Behind a call: homes are in their slots only, results are pushed.
+template <class M>
+void SinglePassCompiler<M>::finish_call(const wasm::FuncType& type, std::uint32_t area_depth) {
+    forget_registers();
+    ResultAssigner assigner;
+    for (const ValType& result : type.results) {
+        const Kind kind = result.kind();
+        const Location location = assigner.next(kind);
+        if (location.where != Location::Where::memory) {
+            const Reg reg = wasm::is_fp(kind) ? M::kResultFp : M::kResultGp;
+            claim(reg);
+            push_reg(kind, reg);
+            continue;
+        }
+        push_spilled(kind);
+        const Reg scratch = wasm::is_fp(kind) ? M::kScratchFp : M::kScratchGp;
+        masm_.load_slot(kind, scratch, -static_cast<std::int32_t>(operands_base_ + area_depth) + static_cast<std::int32_t>(location.index));
+        masm_.store_slot(kind, slot_of(stack_.back()), scratch);
+    }
+}
+
+/// Calls through a {code, instance} pair at `callee` + offsets, in the instance's context, and comes back to ours.
+template <class M>
+void SinglePassCompiler<M>::call_in_context(Reg callee, std::int32_t code_offset, std::int32_t instance_offset) {
+    masm_.store_slot(Kind::i64, kInstanceSlot, M::kContext);
+    masm_.load(LoadOp::u64, M::kScratchGp, {callee, kNoReg, code_offset});
+    masm_.load(LoadOp::u64, M::kContext, {callee, kNoReg, instance_offset});
+    masm_.load(LoadOp::u64, M::kMemoryBase, {M::kContext, kNoReg, offsetof(InstanceHeader, memory0_base)});
+    masm_.call_code(M::kScratchGp);
+    masm_.load_slot(Kind::i64, M::kContext, kInstanceSlot);
+    masm_.load(LoadOp::u64, M::kMemoryBase, {M::kContext, kNoReg, offsetof(InstanceHeader, memory0_base)});
+}
+
+template <class M>
+void SinglePassCompiler<M>::call(std::uint32_t function) {
+    prepare();
+    const wasm::FuncType& type = module_->func_type(function);
+    set_arguments(type, false);
+    const std::uint32_t area_depth = point_to_results(type, false);
+    if (function < module_->imported_functions) {
+        const auto import = static_cast<std::int32_t>(environment_->layout->imported_functions + function * sizeof(ImportedFunction));
+        call_in_context(M::kContext, import + static_cast<std::int32_t>(offsetof(ImportedFunction, code)),
+                        import + static_cast<std::int32_t>(offsetof(ImportedFunction, instance)));
+    } else {
+        masm_.call_function(function);
+    }
+    finish_call(type, area_depth);
+}
+
+/// Pops a table index and loads the FuncRef there into kCallTarget: in bounds, not null, of the right type.
+template <class M>
+void SinglePassCompiler<M>::load_callee(TypeId type, std::uint32_t table) {
+    Value index = pop();
+    if (index.type == Value::Type::reg && index.reg == M::kCallTarget) own(index, RegSet::of(M::kCallTarget));
+    take(M::kCallTarget);
+    emit_table_bounds(index, table, M::kCallTarget);
+    const Reg at = use(index, RegSet::of(M::kCallTarget));
+    masm_.add_shifted(Width::w64, M::kCallTarget, M::kCallTarget, at, 3);
+    masm_.load(LoadOp::u64, M::kCallTarget, {M::kCallTarget, kNoReg, 0});
+    release(index);
+    masm_.compare_trap(IntCond::eq, Width::w64, M::kCallTarget, Operand::imm(0), TrapCode::indirect_call_to_null);
+    check_signature(type, M::kCallTarget);
+}
+
+/// Traps unless the FuncRef's type is `type` or, where that can have subtypes, one of them.
+template <class M>
+void SinglePassCompiler<M>::check_signature(TypeId type, Reg callee) {
+    const Reg actual = allocate_gp();
+    masm_.load(LoadOp::u32, actual, {callee, kNoReg, offsetof(FuncRef, type)});
+    const Operand expected = Operand::imm(static_cast<std::int32_t>(type));
+    if (wasm::TypeRegistry::type(type).is_final) {
+        masm_.compare_trap(IntCond::ne, Width::w32, actual, expected, TrapCode::bad_signature);
+        release(actual);
+        return;
+    }
+    // Rare: the helper clobbers everything, so on both paths everything is in its slot, the FuncRef too.
+    push_reg(Kind::ref, callee);
+    const Value held = stack_.back();
+    flush_registers(flushed_, stack_.size());
+    save_homes();
+    Label same;
+    masm_.compare_branch(IntCond::eq, Width::w32, actual, expected, same);
+    release(actual);
+    masm_.mov(Kind::i32, M::kHelperArguments[0], actual);
+    masm_.mov_imm(Width::w64, M::kHelperArguments[1], type);
+    masm_.call_helper(Helper::type_matches);
+    masm_.compare_trap(IntCond::eq, Width::w32, M::kResultGp, Operand::imm(0), TrapCode::bad_signature);
+    masm_.bind(same);
+    forget_registers();
+    pop();
+    claim(callee);
+    masm_.load_slot(Kind::ref, callee, slot_of(held));
+}
+
+template <class M>
+void SinglePassCompiler<M>::call_reference(TypeId type_id) {
+    const wasm::FuncType& type = wasm::func_type(type_id);
+    set_arguments(type, false);
+    const std::uint32_t area_depth = point_to_results(type, false);
+    call_in_context(M::kCallTarget, offsetof(FuncRef, code), offsetof(FuncRef, instance));
+    release(M::kCallTarget);
+    finish_call(type, area_depth);
+}
+
+template <class M>
+void SinglePassCompiler<M>::call_indirect(TypeId type, std::uint32_t table) {
+    prepare();
+    load_callee(type, table);
+    call_reference(type);
+}
+
+template <class M>
+void SinglePassCompiler<M>::call_ref(TypeId type) {
+    prepare();
+    Value reference = pop();
+    if (!(reference.type == Value::Type::reg && reference.reg == M::kCallTarget)) {
+        take(M::kCallTarget);
+        load_value(reference, M::kCallTarget);
+        release(reference);
+    }
+    masm_.compare_trap(IntCond::eq, Width::w64, M::kCallTarget, Operand::imm(0), TrapCode::null_reference);
+    call_reference(type);
+}
+
+template <class M>
+void SinglePassCompiler<M>::return_call(std::uint32_t function) {
+    prepare();
+    const wasm::FuncType& type = module_->func_type(function);
+    const bool imported = function < module_->imported_functions;
+    const std::uint32_t area = set_arguments(type, true);
+    point_to_results(type, true);
+    if (!imported) {
+        masm_.tail_frame(stack_area_, area);
+        masm_.jump_function(function);
+        return;
+    }
+    const auto import = static_cast<std::int32_t>(environment_->layout->imported_functions + function * sizeof(ImportedFunction));
+    call_in_context(M::kContext, import + static_cast<std::int32_t>(offsetof(ImportedFunction, code)),
+                    import + static_cast<std::int32_t>(offsetof(ImportedFunction, instance)));
+    masm_.epilogue(stack_area_);
+}
+
+/// Tail call of the FuncRef in kCallTarget.
+template <class M>
+void SinglePassCompiler<M>::tail_call_reference(TypeId type_id) {
+    const wasm::FuncType& type = wasm::func_type(type_id);
+    const std::uint32_t area = set_arguments(type, true);
+    point_to_results(type, true);
+    Label other_instance;
+    masm_.load(LoadOp::u64, M::kScratchGp, {M::kCallTarget, kNoReg, offsetof(FuncRef, instance)});
+    masm_.compare_branch(IntCond::ne, Width::w64, M::kScratchGp, M::kContext, other_instance);
+    masm_.load(LoadOp::u64, M::kCallTarget, {M::kCallTarget, kNoReg, offsetof(FuncRef, code)});
+    masm_.tail_frame(stack_area_, area);
+    masm_.jump_code(M::kCallTarget);
+    masm_.bind(other_instance);
+    call_in_context(M::kCallTarget, offsetof(FuncRef, code), offsetof(FuncRef, instance));
+    masm_.epilogue(stack_area_);
+    release(M::kCallTarget);
+}
+
+template <class M>
+void SinglePassCompiler<M>::return_call_indirect(TypeId type, std::uint32_t table) {
+    prepare();
+    load_callee(type, table);
+    tail_call_reference(type);
+}
+
+template <class M>
+void SinglePassCompiler<M>::return_call_ref(TypeId type) {
+    prepare();
+    Value reference = pop();
+    if (!(reference.type == Value::Type::reg && reference.reg == M::kCallTarget)) {
+        take(M::kCallTarget);
+        load_value(reference, M::kCallTarget);
+        release(reference);
+    }
+    masm_.compare_trap(IntCond::eq, Width::w64, M::kCallTarget, Operand::imm(0), TrapCode::null_reference);
+    tail_call_reference(type);
+}
+
+}  // namespace pollux

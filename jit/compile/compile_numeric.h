@@ -1,0 +1,464 @@
+// Numeric instructions of SinglePassCompiler: arithmetic, comparisons, conversions. Included by compiler.h.
+//
+// numeric<Op>() picks the handler by opcode at compile time. Comparisons stay pending when the next instruction is their consumer;
+// a shift by 1, 2 or 3 stays pending when an addition comes next (one instruction: lea, add with shifted operand).
+#pragma once
+
+#include <bit>
+
+#include "jit/compile/compiler.h"
+
+namespace pollux {
+
+template <class M>
+template <wasm::Opcode kOp>
+void SinglePassCompiler<M>::numeric() {
+    using enum wasm::Opcode;
+    using enum Width;
+    prepare();
+    if constexpr (kOp == I32Add) alu<AluOp::add, w32>();
+    else if constexpr (kOp == I32Sub) alu<AluOp::sub, w32>();
+    else if constexpr (kOp == I32And) alu<AluOp::and_, w32>();
+    else if constexpr (kOp == I32Or) alu<AluOp::or_, w32>();
+    else if constexpr (kOp == I32Xor) alu<AluOp::xor_, w32>();
+    else if constexpr (kOp == I64Add) alu<AluOp::add, w64>();
+    else if constexpr (kOp == I64Sub) alu<AluOp::sub, w64>();
+    else if constexpr (kOp == I64And) alu<AluOp::and_, w64>();
+    else if constexpr (kOp == I64Or) alu<AluOp::or_, w64>();
+    else if constexpr (kOp == I64Xor) alu<AluOp::xor_, w64>();
+    else if constexpr (kOp == I32Mul) multiply<w32>();
+    else if constexpr (kOp == I64Mul) multiply<w64>();
+    else if constexpr (kOp == I32Shl) shift<ShiftOp::shl, w32>();
+    else if constexpr (kOp == I32ShrS) shift<ShiftOp::shr_s, w32>();
+    else if constexpr (kOp == I32ShrU) shift<ShiftOp::shr_u, w32>();
+    else if constexpr (kOp == I32Rotl) shift<ShiftOp::rotl, w32>();
+    else if constexpr (kOp == I32Rotr) shift<ShiftOp::rotr, w32>();
+    else if constexpr (kOp == I64Shl) shift<ShiftOp::shl, w64>();
+    else if constexpr (kOp == I64ShrS) shift<ShiftOp::shr_s, w64>();
+    else if constexpr (kOp == I64ShrU) shift<ShiftOp::shr_u, w64>();
+    else if constexpr (kOp == I64Rotl) shift<ShiftOp::rotl, w64>();
+    else if constexpr (kOp == I64Rotr) shift<ShiftOp::rotr, w64>();
+    else if constexpr (kOp == I32DivS) divide<DivOp::div_s, w32>();
+    else if constexpr (kOp == I32DivU) divide<DivOp::div_u, w32>();
+    else if constexpr (kOp == I32RemS) divide<DivOp::rem_s, w32>();
+    else if constexpr (kOp == I32RemU) divide<DivOp::rem_u, w32>();
+    else if constexpr (kOp == I64DivS) divide<DivOp::div_s, w64>();
+    else if constexpr (kOp == I64DivU) divide<DivOp::div_u, w64>();
+    else if constexpr (kOp == I64RemS) divide<DivOp::rem_s, w64>();
+    else if constexpr (kOp == I64RemU) divide<DivOp::rem_u, w64>();
+    else if constexpr (kOp == I32Clz) bit_count<BitOp::clz, w32>();
+    else if constexpr (kOp == I32Ctz) bit_count<BitOp::ctz, w32>();
+    else if constexpr (kOp == I32Popcnt) bit_count<BitOp::popcnt, w32>();
+    else if constexpr (kOp == I64Clz) bit_count<BitOp::clz, w64>();
+    else if constexpr (kOp == I64Ctz) bit_count<BitOp::ctz, w64>();
+    else if constexpr (kOp == I64Popcnt) bit_count<BitOp::popcnt, w64>();
+    else if constexpr (kOp == I32Eqz) compare_zero(w32);
+    else if constexpr (kOp == I64Eqz) compare_zero(w64);
+    else if constexpr (kOp == I32Eq) compare(IntCond::eq, w32);
+    else if constexpr (kOp == I32Ne) compare(IntCond::ne, w32);
+    else if constexpr (kOp == I32LtS) compare(IntCond::lt_s, w32);
+    else if constexpr (kOp == I32LtU) compare(IntCond::lt_u, w32);
+    else if constexpr (kOp == I32GtS) compare(IntCond::gt_s, w32);
+    else if constexpr (kOp == I32GtU) compare(IntCond::gt_u, w32);
+    else if constexpr (kOp == I32LeS) compare(IntCond::le_s, w32);
+    else if constexpr (kOp == I32LeU) compare(IntCond::le_u, w32);
+    else if constexpr (kOp == I32GeS) compare(IntCond::ge_s, w32);
+    else if constexpr (kOp == I32GeU) compare(IntCond::ge_u, w32);
+    else if constexpr (kOp == I64Eq) compare(IntCond::eq, w64);
+    else if constexpr (kOp == I64Ne) compare(IntCond::ne, w64);
+    else if constexpr (kOp == I64LtS) compare(IntCond::lt_s, w64);
+    else if constexpr (kOp == I64LtU) compare(IntCond::lt_u, w64);
+    else if constexpr (kOp == I64GtS) compare(IntCond::gt_s, w64);
+    else if constexpr (kOp == I64GtU) compare(IntCond::gt_u, w64);
+    else if constexpr (kOp == I64LeS) compare(IntCond::le_s, w64);
+    else if constexpr (kOp == I64LeU) compare(IntCond::le_u, w64);
+    else if constexpr (kOp == I64GeS) compare(IntCond::ge_s, w64);
+    else if constexpr (kOp == I64GeU) compare(IntCond::ge_u, w64);
+    else if constexpr (kOp == F32Eq) fp_compare(FloatCond::eq, w32);
+    else if constexpr (kOp == F32Ne) fp_compare(FloatCond::ne, w32);
+    else if constexpr (kOp == F32Lt) fp_compare(FloatCond::lt, w32);
+    else if constexpr (kOp == F32Gt) fp_compare(FloatCond::gt, w32);
+    else if constexpr (kOp == F32Le) fp_compare(FloatCond::le, w32);
+    else if constexpr (kOp == F32Ge) fp_compare(FloatCond::ge, w32);
+    else if constexpr (kOp == F64Eq) fp_compare(FloatCond::eq, w64);
+    else if constexpr (kOp == F64Ne) fp_compare(FloatCond::ne, w64);
+    else if constexpr (kOp == F64Lt) fp_compare(FloatCond::lt, w64);
+    else if constexpr (kOp == F64Gt) fp_compare(FloatCond::gt, w64);
+    else if constexpr (kOp == F64Le) fp_compare(FloatCond::le, w64);
+    else if constexpr (kOp == F64Ge) fp_compare(FloatCond::ge, w64);
+    else if constexpr (kOp == F32Add) fp_binary(FpBinOp::add, w32);
+    else if constexpr (kOp == F32Sub) fp_binary(FpBinOp::sub, w32);
+    else if constexpr (kOp == F32Mul) fp_binary(FpBinOp::mul, w32);
+    else if constexpr (kOp == F32Div) fp_binary(FpBinOp::div, w32);
+    else if constexpr (kOp == F32Min) fp_binary(FpBinOp::min, w32);
+    else if constexpr (kOp == F32Max) fp_binary(FpBinOp::max, w32);
+    else if constexpr (kOp == F32Copysign) fp_binary(FpBinOp::copysign, w32);
+    else if constexpr (kOp == F64Add) fp_binary(FpBinOp::add, w64);
+    else if constexpr (kOp == F64Sub) fp_binary(FpBinOp::sub, w64);
+    else if constexpr (kOp == F64Mul) fp_binary(FpBinOp::mul, w64);
+    else if constexpr (kOp == F64Div) fp_binary(FpBinOp::div, w64);
+    else if constexpr (kOp == F64Min) fp_binary(FpBinOp::min, w64);
+    else if constexpr (kOp == F64Max) fp_binary(FpBinOp::max, w64);
+    else if constexpr (kOp == F64Copysign) fp_binary(FpBinOp::copysign, w64);
+    else if constexpr (kOp == F32Abs) fp_unary(FpUnOp::abs, w32);
+    else if constexpr (kOp == F32Neg) fp_unary(FpUnOp::neg, w32);
+    else if constexpr (kOp == F32Sqrt) fp_unary(FpUnOp::sqrt, w32);
+    else if constexpr (kOp == F32Ceil) fp_unary(FpUnOp::ceil, w32);
+    else if constexpr (kOp == F32Floor) fp_unary(FpUnOp::floor, w32);
+    else if constexpr (kOp == F32Trunc) fp_unary(FpUnOp::trunc, w32);
+    else if constexpr (kOp == F32Nearest) fp_unary(FpUnOp::nearest, w32);
+    else if constexpr (kOp == F64Abs) fp_unary(FpUnOp::abs, w64);
+    else if constexpr (kOp == F64Neg) fp_unary(FpUnOp::neg, w64);
+    else if constexpr (kOp == F64Sqrt) fp_unary(FpUnOp::sqrt, w64);
+    else if constexpr (kOp == F64Ceil) fp_unary(FpUnOp::ceil, w64);
+    else if constexpr (kOp == F64Floor) fp_unary(FpUnOp::floor, w64);
+    else if constexpr (kOp == F64Trunc) fp_unary(FpUnOp::trunc, w64);
+    else if constexpr (kOp == F64Nearest) fp_unary(FpUnOp::nearest, w64);
+    else if constexpr (kOp == I32WrapI64 || kOp == I64ExtendI32U) extend(ExtendOp::u32_64);
+    else if constexpr (kOp == I64ExtendI32S || kOp == I64Extend32S) extend(ExtendOp::s32_64);
+    else if constexpr (kOp == I32Extend8S) extend(ExtendOp::s8_32);
+    else if constexpr (kOp == I32Extend16S) extend(ExtendOp::s16_32);
+    else if constexpr (kOp == I64Extend8S) extend(ExtendOp::s8_64);
+    else if constexpr (kOp == I64Extend16S) extend(ExtendOp::s16_64);
+    else if constexpr (kOp == I32ReinterpretF32 || kOp == I64ReinterpretF64 || kOp == F32ReinterpretI32 || kOp == F64ReinterpretI64)
+        reinterpret(params(kOp)[0], results(kOp)[0]);
+    else if constexpr (feature(kOp) == wasm::Feature::wide_arithmetic) not_compiled("wide-arithmetic");
+    else if constexpr (results(kOp).size() == 1 && results(kOp)[0] == Kind::v128) {
+        constexpr auto kParams = params(kOp);
+        if constexpr (kParams.size() == 1 && kParams[0] != Kind::v128) simd_splat(kOp, kParams[0]);
+        else if constexpr (kParams.size() == 1) simd_unary(kOp);
+        else if constexpr (kParams.size() == 3) simd_ternary(kOp);
+        else if constexpr (kParams[1] == Kind::i32) simd_shift(kOp);
+        else simd_binary(kOp);
+    } else if constexpr (params(kOp)[0] == Kind::v128) {
+        simd_test(kOp);
+    } else {
+        static_assert(params(kOp).size() == 1 && results(kOp).size() == 1);
+        convert(kOp, params(kOp)[0], results(kOp)[0]);
+    }
+}
+
+template <class M>
+template <AluOp kAlu, Width kWidth>
+void SinglePassCompiler<M>::alu() {
+    constexpr Kind kKind = kWidth == Width::w32 ? Kind::i32 : Kind::i64;
+    if constexpr (kAlu == AluOp::add) {
+        if (shift_pending_) {
+            shift_pending_ = false;
+            Value a = pop();
+            const Reg ra = use(a);
+            const Reg rb = use(shifted_);
+            const Reg d = destination(kKind, a, shifted_);
+            masm_.add_shifted(kWidth, d, ra, rb, shift_amount_);
+            return push_result(kKind, d);
+        }
+    }
+    Value b = pop();
+    Value a = pop();
+    if (kAlu != AluOp::sub && (a.is_constant() || a.type == Value::Type::spilled)) std::swap(a, b);
+    const Reg ra = use(a);
+    const Operand ob = operand(b);
+    const Reg d = destination(kKind, a, b);
+    masm_.alu(kAlu, kWidth, d, ra, ob);
+    push_result(kKind, d);
+}
+
+template <class M>
+template <Width kWidth>
+void SinglePassCompiler<M>::multiply() {
+    constexpr Kind kKind = kWidth == Width::w32 ? Kind::i32 : Kind::i64;
+    Value b = pop();
+    Value a = pop();
+    if (a.is_constant() || a.type == Value::Type::spilled) std::swap(a, b);
+    const Reg ra = use(a);
+    const Operand ob = operand(b);
+    const Reg d = destination(kKind, a, b);
+    if (b.is_constant() && std::has_single_bit(b.bits)) {
+        masm_.shift(ShiftOp::shl, kWidth, d, ra, Operand::imm(std::countr_zero(b.bits)));
+    } else {
+        masm_.mul(kWidth, d, ra, ob);
+    }
+    push_result(kKind, d);
+}
+
+template <class M>
+template <ShiftOp kShift, Width kWidth>
+void SinglePassCompiler<M>::shift() {
+    constexpr Kind kKind = kWidth == Width::w32 ? Kind::i32 : Kind::i64;
+    constexpr std::uint64_t kMask = kWidth == Width::w32 ? 31 : 63;
+    Value count = pop();
+    if (count.is_constant()) {
+        const auto amount = static_cast<std::uint8_t>(count.bits & kMask);
+        if (kShift == ShiftOp::shl && amount >= 1 && amount <= 3 && next_is(kWidth == Width::w32 ? Opcode::I32Add : Opcode::I64Add)) {
+            shifted_ = pop();
+            shift_amount_ = amount;
+            shift_pending_ = true;
+            return;
+        }
+        Value a = pop();
+        const Reg ra = use(a);
+        const Reg d = destination(kKind, a);
+        masm_.shift(kShift, kWidth, d, ra, Operand::imm(amount));
+        return push_result(kKind, d);
+    }
+    Value a = pop();
+    const Reg fixed = masm_.shift_count_register(kShift);
+    if (!fixed.valid()) {
+        const Reg rc = use(count);
+        const Reg ra = use(a);
+        const Reg d = destination(kKind, a, count);
+        masm_.shift(kShift, kWidth, d, ra, rc);
+        return push_result(kKind, d);
+    }
+    // The count goes to its register; what is there moves away first.
+    if (!(count.type == Value::Type::reg && count.reg == fixed)) {
+        if (a.type == Value::Type::reg && a.reg == fixed) own(a, RegSet::of(fixed));
+        take(fixed);
+        load_value(count, fixed);
+        release(count);
+    }
+    const Reg ra = use(a, RegSet::of(fixed));
+    const Reg d = destination(kKind, a);
+    masm_.shift(kShift, kWidth, d, ra, fixed);
+    release(fixed);
+    push_result(kKind, d);
+}
+
+template <class M>
+template <DivOp kDiv, Width kWidth>
+void SinglePassCompiler<M>::divide() {
+    constexpr Kind kKind = kWidth == Width::w32 ? Kind::i32 : Kind::i64;
+    Value b = pop();
+    Value a = pop();
+    constexpr bool kUnsigned = kDiv == DivOp::div_u || kDiv == DivOp::rem_u;
+    if (kUnsigned && b.is_constant() && std::has_single_bit(b.bits)) {
+        const Reg ra = use(a);
+        const Reg d = destination(kKind, a);
+        if (kDiv == DivOp::div_u) {
+            masm_.shift(ShiftOp::shr_u, kWidth, d, ra, Operand::imm(std::countr_zero(b.bits)));
+        } else {
+            masm_.alu(AluOp::and_, kWidth, d, ra, Operand::imm(static_cast<std::int64_t>(b.bits - 1)));
+        }
+        return push_result(kKind, d);
+    }
+    const std::uint64_t minus_one = kWidth == Width::w32 ? 0xffff'ffff : ~std::uint64_t{0};
+    const bool check_zero = !b.is_constant() || b.bits == 0;
+    const bool check_overflow = !b.is_constant() || b.bits == minus_one;
+    if constexpr (!M::kDivLow.valid()) {
+        const Reg ra = use(a);
+        const Reg rb = use(b);
+        const Reg d = destination(kKind, a, b);
+        masm_.div(kDiv, kWidth, d, ra, rb, check_zero, check_overflow);
+        push_result(kKind, d);
+    } else {
+        constexpr RegSet kFixed = RegSet::of(M::kDivLow, M::kDivHigh);
+        // The divisor leaves the fixed registers, then the dividend comes to its own; values on the stack make room.
+        if (b.type == Value::Type::reg && kFixed.has(b.reg)) own(b, kFixed);
+        const Reg rb = use(b, kFixed);
+        if (!(a.type == Value::Type::reg && a.reg == M::kDivLow)) {
+            take(M::kDivLow);
+            load_value(a, M::kDivLow);
+            release(a);
+        }
+        claim(M::kDivLow);
+        take(M::kDivHigh);
+        constexpr bool kQuotient = kDiv == DivOp::div_s || kDiv == DivOp::div_u;
+        const Reg result = kQuotient ? M::kDivLow : M::kDivHigh;
+        masm_.div(kDiv, kWidth, result, M::kDivLow, rb, check_zero, check_overflow);
+        release(b);
+        release(kQuotient ? M::kDivHigh : M::kDivLow);
+        push_reg(kKind, result);
+    }
+}
+
+template <class M>
+template <BitOp kBit, Width kWidth>
+void SinglePassCompiler<M>::bit_count() {
+    constexpr Kind kKind = kWidth == Width::w32 ? Kind::i32 : Kind::i64;
+    Value a = pop();
+    const Reg ra = use(a);
+    const Reg d = destination(kKind, a);
+    masm_.bit_count(kBit, kWidth, d, ra);
+    push_result(kKind, d);
+}
+
+template <class M>
+void SinglePassCompiler<M>::extend(ExtendOp op) {
+    const bool wraps = op == ExtendOp::u32_64 && stack_.back().kind == Kind::i64;
+    const Kind to = wraps || op == ExtendOp::s8_32 || op == ExtendOp::s16_32 ? Kind::i32 : Kind::i64;
+    Value a = pop();
+    if (a.is_constant() && op == ExtendOp::u32_64) return push_constant(to, a.bits & 0xffff'ffff);
+    if (op == ExtendOp::u32_64 && !wraps && a.type == Value::Type::reg) {
+        return push_reg(Kind::i64, a.reg);  // i32 values are zero-extended already
+    }
+    const Reg ra = use(a);
+    const Reg d = destination(to, a);
+    masm_.extend(op, d, ra);
+    push_result(to, d);
+}
+
+// --- comparisons ---------------------------------------------------------------------------------------------------------
+
+template <class M>
+bool SinglePassCompiler<M>::next_consumes_condition() const {
+    return next_is(Opcode::BrIf) || next_is(Opcode::If) || next_is(Opcode::Select) || next_is(Opcode::I32Eqz);
+}
+
+/// Keeps a comparison for the next instruction, or makes it 0 or 1.
+template <class M>
+void SinglePassCompiler<M>::set_condition(const Condition& condition) {
+    if (!next_consumes_condition()) return push_condition(condition);
+    condition_ = condition;
+    condition_pending_ = true;
+}
+
+/// What br_if, if and select test: the pending comparison, or the i32 on the stack against zero.
+template <class M>
+Condition SinglePassCompiler<M>::pop_condition() {
+    if (condition_pending_) {
+        condition_pending_ = false;
+        return condition_;
+    }
+    Condition condition;
+    condition.a = pop();
+    condition.b = {.type = Value::Type::constant, .kind = Kind::i32};
+    return condition;
+}
+
+/// Brings the operands of an integer comparison where the masm wants them: `a` into a register.
+template <class M>
+Condition SinglePassCompiler<M>::integer_operands(Condition condition, Reg& a, RegSet except) {
+    if (condition.a.is_constant() || (condition.a.type == Value::Type::spilled && !condition.b.is_constant())) {
+        std::swap(condition.a, condition.b);
+        condition.integer = swap_operands(condition.integer);
+    }
+    a = use(condition.a, except);
+    return condition;
+}
+
+template <class M>
+void SinglePassCompiler<M>::push_condition(const Condition& wanted) {
+    Condition condition = wanted;
+    if (condition.is_float) {
+        const Reg a = use(condition.a);
+        const Reg b = use(condition.b);
+        const Reg d = destination(Kind::i32, condition.a, condition.b);
+        masm_.fp_compare_set(condition.floating, condition.width, d, a, b);
+        if (!condition.when) masm_.alu(AluOp::xor_, Width::w32, d, d, Operand::imm(1));
+        return push_result(Kind::i32, d);
+    }
+    Reg a;
+    condition = integer_operands(condition, a);
+    const Operand b = operand(condition.b);
+    const Reg d = destination(Kind::i32, condition.a, condition.b);
+    masm_.compare_set(condition.integer, condition.width, d, a, b);
+    push_result(Kind::i32, d);
+}
+
+template <class M>
+void SinglePassCompiler<M>::compare(IntCond cond, Width width) {
+    Condition condition{.width = width, .integer = cond, .a = {}, .b = {}};
+    condition.b = pop();
+    condition.a = pop();
+    set_condition(condition);
+}
+
+template <class M>
+void SinglePassCompiler<M>::compare_zero(Width width) {
+    if (condition_pending_) {
+        condition_pending_ = false;
+        Condition condition = condition_;
+        if (condition.is_float) {
+            condition.when = !condition.when;
+        } else {
+            condition.integer = negate(condition.integer);
+        }
+        return set_condition(condition);
+    }
+    Condition condition{.width = width, .integer = IntCond::eq, .a = {}, .b = {}};
+    condition.a = pop();
+    condition.b = {.type = Value::Type::constant, .kind = condition.a.kind};
+    set_condition(condition);
+}
+
+template <class M>
+void SinglePassCompiler<M>::fp_compare(FloatCond cond, Width width) {
+    Condition condition{.is_float = true, .width = width, .floating = cond, .a = {}, .b = {}};
+    condition.b = pop();
+    condition.a = pop();
+    set_condition(condition);
+}
+
+// --- floats and conversions ----------------------------------------------------------------------------------------------
+
+template <class M>
+void SinglePassCompiler<M>::fp_binary(FpBinOp op, Width width) {
+    const Kind kind = width == Width::w32 ? Kind::f32 : Kind::f64;
+    Value b = pop();
+    Value a = pop();
+    if ((op == FpBinOp::add || op == FpBinOp::mul) && a.type == Value::Type::spilled) std::swap(a, b);
+    const Reg ra = use(a);
+    const Operand ob = b.is_constant() ? Operand(use(b)) : register_or_slot(b);
+    const Reg d = destination(kind, a, b);
+    masm_.fp_binary(op, width, d, ra, ob);
+    push_result(kind, d);
+}
+
+template <class M>
+void SinglePassCompiler<M>::fp_unary(FpUnOp op, Width width) {
+    const Kind kind = width == Width::w32 ? Kind::f32 : Kind::f64;
+    Value a = pop();
+    const Reg ra = use(a);
+    const Reg d = destination(kind, a);
+    masm_.fp_unary(op, width, d, ra);
+    push_result(kind, d);
+}
+
+template <class M>
+void SinglePassCompiler<M>::convert(Opcode op, Kind, Kind to) {
+    Value a = pop();
+    const Reg ra = use(a);
+    const Reg d = destination(to, a);
+    masm_.convert(op, d, ra);
+    push_result(to, d);
+}
+
+template <class M>
+void SinglePassCompiler<M>::reinterpret(Kind from, Kind to) {
+    const Width width = from == Kind::i32 || from == Kind::f32 ? Width::w32 : Width::w64;
+    Value a = pop();
+    if (a.is_constant()) return push_constant(to, a.bits);
+    const Reg ra = use(a);
+    const Reg d = destination(to, a);
+    if (wasm::is_fp(to)) {
+        masm_.gp_to_fp(width, d, ra);
+    } else {
+        masm_.fp_to_gp(width, d, ra);
+    }
+    push_result(to, d);
+}
+
+/// select: both values are computed, one is kept.
+template <class M>
+void SinglePassCompiler<M>::select(Kind kind) {
+    prepare();
+    Condition condition = pop_condition();
+    if (condition.is_float) {  // its outcome as 0 or 1 first
+        push_condition(condition);
+        condition = {};
+        condition.a = pop();
+        condition.b = {.type = Value::Type::constant, .kind = Kind::i32};
+    }
+    Value f = pop();
+    Value t = pop();
+    Reg a;
+    condition = integer_operands(condition, a);
+    const Operand b = operand(condition.b);
+    const Reg rt = use(t);
+    const Reg rf = use(f);
+    const Reg d = destination(kind, t, condition.a, condition.b, f);
+    masm_.compare_select(condition.integer, condition.width, a, b, kind, d, rt, rf);
+    push_result(kind, d);
+}
+
+}  // namespace pollux

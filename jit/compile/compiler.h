@@ -1,0 +1,310 @@
+// The single-pass compiler: a Sink that turns each validated instruction into machine code through a masm.
+//
+//   function_pass ──instruction──► SinglePassCompiler<M> ──whole operations──► M (backends/<isa>/masm.h)
+//                                   operand stack of abstract Values
+//                                   homes of locals: which are valid, which are dirty
+//                                   control frames: label + home state, nothing per local
+//
+// Invariants:
+//  - Values below the current block's height are constants or in their slots, so merges only concern a block's results.
+//  - A home holds its local or nothing; it never moves. At a label all paths agree on HomeState.
+//  - A comparison is deferred only if the next instruction consumes it.
+//  - Guest calls and helpers clobber every register but the pinned ones: before, temporaries go to their slots and dirty homes to theirs.
+//
+// Layering: compiler.h declares, operands.h (registers, stack, homes) is used by the handlers in compile_numeric.h, compile_memory.h,
+// compile_control.h, compile_exception.h, compile_call.h, compile_reference.h, compile_simd.h. None of them names a register.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "jit/abi/calling_convention.h"
+#include "jit/compile/macro_assembler.h"
+#include "jit/compile/parallel_move.h"
+#include "jit/compile/value.h"
+#include "jit/wasm/function_pass.h"
+#include "jit/wasm/sink.h"
+#include "jit/wasm/type_registry.h"
+
+namespace pollux {
+
+template <class M>
+class SinglePassCompiler final : public FunctionCompiler {
+public:
+    using Opcode = wasm::Opcode;
+    using MemArg = wasm::MemArg;
+    using ValType = wasm::ValType;
+    using TypeId = wasm::TypeId;
+
+    SinglePassCompiler() = default;
+    Result<> compile(const CompileEnvironment& environment, std::uint32_t function, std::span<const std::uint8_t> body, CodeBuffer buffer,
+                     FunctionOutput& output) override;
+
+    // --- the Sink: jit/wasm/sink.h documents each ------------------------------------------------------------------------
+    [[nodiscard]] bool stopped() const { return stopped_; }
+    void begin(const wasm::FuncType& type, std::span<const ValType> locals, const wasm::PassPosition& position);
+    void finish() {}
+
+    void i32_const(std::int32_t value) { push_constant(Kind::i32, static_cast<std::uint32_t>(value)); }
+    void i64_const(std::int64_t value) { push_constant(Kind::i64, static_cast<std::uint64_t>(value)); }
+    void f32_const(std::uint32_t bits) { push_constant(Kind::f32, bits); }
+    void f64_const(std::uint64_t bits) { push_constant(Kind::f64, bits); }
+    void v128_const(wasm::V128 value);
+    template <Opcode kOp> void numeric();
+    template <Opcode kOp> void simd_lane(std::uint8_t lane);
+    void i8x16_shuffle(wasm::V128 lanes);
+
+    template <Opcode kOp> void load(const MemArg& memarg);
+    template <Opcode kOp> void store(const MemArg& memarg);
+    template <Opcode kOp> void load_lane(const MemArg& memarg, std::uint8_t lane);
+    template <Opcode kOp> void store_lane(const MemArg& memarg, std::uint8_t lane);
+    template <Opcode kOp> void atomic(const MemArg&) { not_compiled(text(kOp)); }
+    void atomic_fence() { not_compiled("atomic.fence"); }
+    void memory_size(std::uint32_t memory);
+    void memory_grow(std::uint32_t memory);
+    void memory_init(std::uint32_t segment, std::uint32_t memory);
+    void data_drop(std::uint32_t segment) { call_helper(Helper::data_drop, 0, {segment}); }
+    void memory_copy(std::uint32_t to, std::uint32_t from);
+    void memory_fill(std::uint32_t memory);
+
+    void local_get(std::uint32_t local) { push_local(local); }
+    void local_set(std::uint32_t local);
+    void local_tee(std::uint32_t local);
+    void global_get(std::uint32_t global);
+    void global_set(std::uint32_t global);
+    void drop() { prepare(); release(pop()); }
+    void select(Kind kind);
+
+    void block(const wasm::BlockType& type);
+    void loop(const wasm::BlockType& type);
+    void if_(const wasm::BlockType& type);
+    void else_(bool then_reachable);
+    void end(bool reachable);
+    void br(std::uint32_t depth);
+    void br_if(std::uint32_t depth);
+    void br_table(std::span<const std::uint32_t> depths, std::uint32_t default_depth);
+    void return_();
+    void unreachable() { prepare(); masm_.trap(TrapCode::unreachable); }
+    void nop() {}
+    void branch_hint(bool) {}
+
+    void call(std::uint32_t function);
+    void call_indirect(TypeId type, std::uint32_t table);
+    void call_ref(TypeId type);
+    void return_call(std::uint32_t function);
+    void return_call_indirect(TypeId type, std::uint32_t table);
+    void return_call_ref(TypeId type);
+
+    void ref_null(ValType) { push_constant(Kind::ref, 0); }
+    void ref_func(std::uint32_t function);
+    void ref_is_null();
+    void ref_as_non_null();
+    void ref_eq();
+    void br_on_null(std::uint32_t depth);
+    void br_on_non_null(std::uint32_t depth);
+    void table_get(std::uint32_t table);
+    void table_set(std::uint32_t table);
+    void table_size(std::uint32_t table);
+    void table_grow(std::uint32_t table);
+    void table_fill(std::uint32_t table);
+    void table_copy(std::uint32_t to, std::uint32_t from);
+    void table_init(std::uint32_t segment, std::uint32_t table);
+    void elem_drop(std::uint32_t segment) { call_helper(Helper::elem_drop, 0, {segment}); }
+
+    using Catch = wasm::ValidateSink::Catch;
+    void try_table(const wasm::BlockType& type, std::span<const Catch> catches);
+    void throw_(std::uint32_t tag);
+    void throw_ref();
+    void try_(const wasm::BlockType& type);
+    void catch_(std::uint32_t tag, bool reachable);
+    void catch_all(bool reachable);
+    void delegate(std::uint32_t depth, bool reachable);
+    void rethrow(std::uint32_t depth);
+
+    template <Opcode kOp> void gc(TypeId, std::uint32_t, TypeId) { not_compiled("gc"); }
+    template <Opcode kOp> void ref_test_or_cast(ValType) { not_compiled("gc"); }
+    template <Opcode kOp> void br_on_cast(std::uint32_t, ValType, ValType) { not_compiled("gc"); }
+
+private:
+    // --- operands.h: operand stack, temporaries, homes -------------------------------------------------------------------
+    void prepare();
+    void not_compiled(std::string_view feature);
+    void push(Value value);
+    void push_constant(Kind kind, std::uint64_t bits);
+    void push_reg(Kind kind, Reg reg);
+    void push_spilled(Kind kind);
+    void push_local(std::uint32_t local);
+    Value pop();
+    void release(const Value& value);
+    void release(Reg reg) { if (allocatable_.has(reg)) free_.add(reg); }
+    void truncate(std::size_t height);
+    [[nodiscard]] std::int32_t slot_of(const Value& value) const { return -static_cast<std::int32_t>(operands_base_ + value.depth); }
+
+    Reg allocate(RegSet wanted);
+    Reg allocate_gp(RegSet except = {}) { return allocate(kAllGp - except); }
+    Reg allocate_fp(RegSet except = {}) { return allocate(kAllFp - except); }
+    Reg allocate_for(Kind kind) { return wasm::is_fp(kind) ? allocate_fp() : allocate_gp(); }
+    void take(Reg reg);
+    void claim(Reg reg);
+    [[nodiscard]] Reg cached_copy(std::uint32_t local) const;
+    void remember_copy(std::uint32_t local, Reg reg);
+    void forget_copies(std::uint32_t local);
+    void spill(Value& value);
+
+    Reg use(Value& value, RegSet except = {});
+    Operand operand(Value& value);
+    Operand register_or_slot(Value& value);
+    void load_value(const Value& value, Reg to);
+    Reg own(Value& value, RegSet except = {});
+    Reg home_to_register(std::uint32_t local);
+    [[nodiscard]] Reg register_of(const Value& value) const;
+
+    void materialise_deferred_reads(std::uint32_t local);
+    void copy_to_slot(Value& value);
+    template <class... Values> Reg destination(Kind kind, const Values&... operands);
+    void push_result(Kind kind, Reg reg);
+    [[nodiscard]] bool next_is(Opcode op) const {
+        return position_->next < position_->end && *position_->next == static_cast<std::uint8_t>(op);
+    }
+
+    void flush_registers(std::size_t from, std::size_t to);
+    void flush_for_block();
+    void force_to_slots(std::size_t count);
+    void save_homes();
+    void forget_registers() { homes_ = {}; cached_ = {}; }
+    void bind(Label& label) { cached_ = {}; masm_.bind(label); }  ///< where paths meet
+    [[nodiscard]] HomeState home_state() const { return homes_; }
+    void store_home(Reg home);
+    void load_home(Reg home);
+
+    // --- compile_numeric.h -----------------------------------------------------------------------------------------------
+    template <AluOp kAlu, Width kWidth> void alu();
+    template <Width kWidth> void multiply();
+    template <ShiftOp kShift, Width kWidth> void shift();
+    template <DivOp kDiv, Width kWidth> void divide();
+    template <BitOp kBit, Width kWidth> void bit_count();
+    void extend(ExtendOp op);
+    void compare(IntCond cond, Width width);
+    void compare_zero(Width width);
+    void fp_compare(FloatCond cond, Width width);
+    void fp_binary(FpBinOp op, Width width);
+    void fp_unary(FpUnOp op, Width width);
+    void convert(Opcode op, Kind from, Kind to);
+    void reinterpret(Kind from, Kind to);
+    [[nodiscard]] bool next_consumes_condition() const;
+    void set_condition(const Condition& condition);
+    Condition pop_condition();
+    void push_condition(const Condition& condition);
+    Condition integer_operands(Condition condition, Reg& a, RegSet except = {});
+
+    // --- compile_memory.h ------------------------------------------------------------------------------------------------
+    struct Access {
+        Address address;
+        Value index;                 ///< to release after the access
+        Reg base = kNoReg;           ///< temporary holding another memory's base, or kNoReg
+    };
+    Access access(const MemArg& memarg, std::uint32_t bytes);
+    void release(const Access& access);
+    [[nodiscard]] bool explicit_bounds(std::uint32_t memory) const;
+    [[nodiscard]] Address global_address(std::uint32_t global, Reg& pointer);
+    void call_helper(Helper helper, std::size_t operands, std::initializer_list<std::uint64_t> constants);
+    [[nodiscard]] std::int32_t memory_cell(std::uint32_t memory) const;
+
+    // --- compile_simd.h --------------------------------------------------------------------------------------------------
+    void simd_unary(Opcode op);
+    void simd_binary(Opcode op);
+    void simd_ternary(Opcode op);
+    void simd_shift(Opcode op);
+    void simd_splat(Opcode op, Kind from);
+    void simd_test(Opcode op);
+
+    // --- compile_control.h -----------------------------------------------------------------------------------------------
+    ControlFrame& frame_at(std::uint32_t depth) { return frames_[frames_.size() - 1 - depth]; }
+    ControlFrame& push_frame(ControlFrame::Type type, const wasm::BlockType& block);
+    [[nodiscard]] static std::span<const ValType> label_types(const ControlFrame& frame);
+    [[nodiscard]] bool results_in_place(const ControlFrame& frame) const;
+    void place_results(const ControlFrame& frame);
+    void push_results(const ControlFrame& frame);
+    void reach(ControlFrame& frame);
+    [[nodiscard]] bool agrees(const ControlFrame& frame) const;
+    void reconcile(const HomeState& target);
+    void branch(ControlFrame& frame);
+    void branch_when(const Condition& condition, ControlFrame& frame);
+    void emit_condition(const Condition& condition, bool when, Label& label);
+    void emit_return();
+    void settle_homes_for_loop();
+
+    // --- compile_call.h --------------------------------------------------------------------------------------------------
+    std::uint32_t set_arguments(const wasm::FuncType& type, bool tail);
+    std::uint32_t point_to_results(const wasm::FuncType& type, bool tail);
+    void call_in_context(Reg callee, std::int32_t code_offset, std::int32_t instance_offset);
+    void finish_call(const wasm::FuncType& type, std::uint32_t area_depth);
+    void load_callee(TypeId type, std::uint32_t table);
+    void check_signature(TypeId type, Reg callee);
+    void call_reference(TypeId type);
+    void tail_call_reference(TypeId type);
+    void emit_table_bounds(Value& index, std::uint32_t table, Reg elements);
+
+    // --- compile_exception.h ---------------------------------------------------------------------------------------------
+    void begin_try(ControlFrame::Type type, const wasm::BlockType& block);
+    void add_handler(const ControlFrame& frame, ExceptionHandler::Kind kind, std::uint32_t operand);
+    void land();
+    void push_exception_arguments(std::uint32_t tag);
+    void emit_landing_pads(ControlFrame& frame);
+    void legacy_clause(ExceptionHandler::Kind kind, std::uint32_t tag, bool reachable);
+    void throw_reference();
+
+    // --- compile_reference.h ---------------------------------------------------------------------------------------------
+    [[nodiscard]] std::int32_t table_cell(std::uint32_t table) const;
+    Condition null_test(const Value& reference) const;
+
+    M masm_;
+    wasm::FunctionPassState pass_state_;
+    const CompileEnvironment* environment_ = nullptr;
+    const wasm::Module* module_ = nullptr;
+    FunctionOutput* output_ = nullptr;
+    const wasm::FuncType* type_ = nullptr;
+    const wasm::PassPosition* position_ = nullptr;
+
+    std::vector<Value> stack_;
+    std::size_t flushed_ = 0;            ///< values below this index are constants or spilled
+    std::vector<Local> locals_;
+    std::vector<ControlFrame> frames_;
+    std::vector<Catch> catches_;         ///< clauses of the open try_tables
+    std::uint32_t next_region_ = 0;
+    std::vector<Label> table_stubs_;
+    std::vector<Label*> table_labels_;
+    std::array<std::uint32_t, 64> home_local_{};  ///< register → local, for assigned homes
+    RegSet allocatable_;                 ///< temporaries, and homes that no local needs
+    RegSet free_;                        ///< of those: owned by no value
+    RegSet assigned_homes_;
+    RegSet cached_;                      ///< temporaries that still hold a local without a home, in this stretch of straight code
+    std::array<std::uint32_t, 64> cached_local_{};
+    HomeState homes_;
+    std::uint32_t operands_base_ = 0;    ///< bytes of frame above the operand slots
+    std::uint32_t max_depth_ = 0;        ///< deepest operand slot byte
+    std::uint32_t stack_area_ = 0;       ///< incoming stack arguments, bytes
+    bool has_memory_results_ = false;
+    bool stopped_ = false;
+    bool out_of_space_ = false;
+    bool exhausted_ = false;
+
+    bool condition_pending_ = false;
+    Condition condition_;
+    bool shift_pending_ = false;         ///< x << amount, whose consumer is the add that comes next
+    std::uint8_t shift_amount_ = 0;
+    Value shifted_;
+};
+
+}  // namespace pollux
+
+#include "jit/compile/operands.h"
+#include "jit/compile/compile_numeric.h"
+#include "jit/compile/compile_simd.h"
+#include "jit/compile/compile_memory.h"
+#include "jit/compile/compile_reference.h"
+#include "jit/compile/compile_control.h"
+#include "jit/compile/compile_exception.h"
+#include "jit/compile/compile_call.h"

@@ -1,0 +1,146 @@
+// A look at a loop's body before it is compiled: which locals it touches and whether it calls.
+//
+// In: the bytes behind the `loop` instruction, not validated yet. Out: what the loop header should keep in homes. It decides only how
+// good the code is: any answer is correct, so unknown bytes just end the scan as "everything".
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <span>
+
+#include "jit/compile/value.h"
+#include "jit/wasm/opcodes.h"
+
+namespace pollux {
+
+struct LoopUse {
+    RegSet touched;      ///< homes of locals that the body reads or writes
+    RegSet written;
+    bool calls = true;
+    bool complete = false;  ///< false: the body is too long or malformed; count on everything
+};
+
+class LoopScan {
+public:
+    /// Bodies beyond this are taken to touch everything: keeps the whole pass linear for deeply nested code.
+    static constexpr std::ptrdiff_t kMaxBytes = 4096;
+
+    LoopScan(const std::uint8_t* begin, const std::uint8_t* end, std::span<const Local> locals) noexcept
+        : at_(begin), end_(begin + std::min(end - begin, kMaxBytes)), locals_(locals) {}
+
+    [[nodiscard]] LoopUse run() noexcept {
+        using enum wasm::Opcode;
+        LoopUse use;
+        use.calls = false;
+        for (int depth = 1; at_ < end_;) {
+            const std::uint8_t byte = *at_++;
+            const auto op = static_cast<wasm::Opcode>(byte);
+            switch (op) {
+                case LocalGet: use.touched = use.touched | home(leb()); continue;
+                case LocalSet:
+                case LocalTee: {
+                    const RegSet written = home(leb());
+                    use.touched = use.touched | written;
+                    use.written = use.written | written;
+                    continue;
+                }
+                case Block: case Loop: case If: case Try: case TryTable: ++depth; break;
+                case End:
+                    if (--depth == 0) {
+                        use.complete = ok_;
+                        return use;
+                    }
+                    continue;
+                case Call: case CallIndirect: case CallRef: case MemoryGrow: case RefFunc: use.calls = true; break;
+                default: break;
+            }
+            if (byte >= 0xFB && byte <= 0xFE) {
+                const std::uint64_t code = leb();
+                if (!wasm::is_opcode(byte, static_cast<std::uint32_t>(std::min<std::uint64_t>(code, 0xffff'ffff)))) return use;
+                const auto prefixed = static_cast<wasm::Opcode>(wasm::opcode_page(byte) + code);
+                if (wasm::group(prefixed) == wasm::Group::memory || wasm::group(prefixed) == wasm::Group::table) use.calls = true;
+                if (!skip(wasm::immediate(prefixed))) return use;
+            } else if (!skip(kImmediates[byte])) {
+                return use;
+            }
+        }
+        return use;
+    }
+
+private:
+    using Immediate = wasm::Immediate;
+
+    static constexpr std::array<Immediate, 256> kImmediates = [] {
+        std::array<Immediate, 256> table{};
+        for (std::size_t i = 0; i < table.size(); ++i) table[i] = wasm::immediate(static_cast<wasm::Opcode>(i));
+        return table;
+    }();
+
+    [[nodiscard]] RegSet home(std::uint64_t local) const noexcept {
+        RegSet set;
+        if (local < locals_.size() && locals_[local].home.valid()) set.add(locals_[local].home);
+        return set;
+    }
+
+    std::uint64_t leb() noexcept {
+        std::uint64_t value = 0;
+        for (unsigned shift = 0; at_ < end_; shift += 7) {
+            const std::uint8_t byte = *at_++;
+            if (shift < 64) value |= std::uint64_t{byte & 0x7fU} << shift;
+            if ((byte & 0x80) == 0) return value;
+        }
+        ok_ = false;
+        return value;
+    }
+
+    bool bytes(std::ptrdiff_t count) noexcept {
+        if (end_ - at_ < count) return false;
+        at_ += count;
+        return true;
+    }
+
+    /// Steps over an instruction's immediates; false where the scan gives up.
+    bool skip(Immediate immediate) noexcept {
+        switch (immediate) {
+            case Immediate::none: return true;
+            case Immediate::zero_byte: return bytes(1);
+            case Immediate::f32: return bytes(4);
+            case Immediate::f64: return bytes(8);
+            case Immediate::v128: case Immediate::lanes: return bytes(16);
+            case Immediate::lane2: case Immediate::lane4: case Immediate::lane8: case Immediate::lane16: return bytes(1);
+            case Immediate::label: case Immediate::tag: case Immediate::function: case Immediate::type: case Immediate::local:
+            case Immediate::global: case Immediate::table: case Immediate::elem: case Immediate::memory: case Immediate::data:
+            case Immediate::i32: case Immediate::i64: leb(); return ok_;
+            case Immediate::block_type:  // one byte, or a type index; typed references are rare: give up
+                if (at_ < end_ && (*at_ == 0x63 || *at_ == 0x64)) return false;
+                leb();
+                return ok_;
+            case Immediate::type_table: case Immediate::table_table: case Immediate::elem_table: case Immediate::memory_memory:
+            case Immediate::data_memory: leb(); leb(); return ok_;
+            case Immediate::mem1: case Immediate::mem2: case Immediate::mem4: case Immediate::mem8: case Immediate::mem16:
+                return memarg();
+            case Immediate::mem1_lane: case Immediate::mem2_lane: case Immediate::mem4_lane: case Immediate::mem8_lane:
+                return memarg() && bytes(1);
+            case Immediate::br_table: {
+                const std::uint64_t count = leb();
+                for (std::uint64_t i = 0; i <= count && ok_ && at_ < end_; ++i) leb();
+                return ok_;
+            }
+            default: return false;
+        }
+    }
+
+    bool memarg() noexcept {
+        if ((leb() & 0x40) != 0) leb();
+        leb();
+        return ok_;
+    }
+
+    const std::uint8_t* at_;
+    const std::uint8_t* end_;
+    std::span<const Local> locals_;
+    bool ok_ = true;
+};
+
+}  // namespace pollux

@@ -1,0 +1,551 @@
+// The operand stack, temporaries and register homes of SinglePassCompiler, and compile() itself. Included by compiler.h.
+#pragma once
+
+#include "jit/compile/compiler.h"
+
+namespace pollux {
+
+template <class M>
+Result<> SinglePassCompiler<M>::compile(const CompileEnvironment& environment, std::uint32_t function, std::span<const std::uint8_t> body,
+                                        CodeBuffer buffer, FunctionOutput& output) {
+    environment_ = &environment;
+    module_ = environment.module;
+    output_ = &output;
+    output.relocations.clear();
+    output.sites.clear();
+    output.handlers.clear();
+    output.lines.clear();
+    output.not_compiled.clear();
+    stopped_ = out_of_space_ = exhausted_ = false;
+    masm_.begin(environment, buffer, body.size(), output);
+
+    wasm::FunctionPass<SinglePassCompiler> pass(*module_, environment.features, pass_state_, *this);
+    if (auto result = pass.run(function, body); !result) return result;
+    if (!output.not_compiled.empty()) {
+        // What comes after the stop is validated without a sink; the body becomes a trap.
+        wasm::ValidateSink validate;
+        wasm::FunctionPass<wasm::ValidateSink> rest(*module_, environment.features, pass_state_, validate);
+        if (auto result = rest.run(function, body); !result) return result;
+        output.relocations.clear();
+        output.sites.clear();
+        output.handlers.clear();
+        masm_.begin(environment, buffer, body.size(), output);
+        masm_.prologue();
+        masm_.trap(TrapCode::not_compiled);
+        max_depth_ = 0;
+    }
+    if (exhausted_) return fail(ErrorKind::unsupported, "the compiler ran out of registers in function " + std::to_string(function));
+    if (!out_of_space_) masm_.finish(operands_base_ + max_depth_);
+    if (out_of_space_ || masm_.overflowed()) {
+        return fail(ErrorKind::resource, "the code buffer is too small for function " + std::to_string(function));
+    }
+    return {};
+}
+
+template <class M>
+void SinglePassCompiler<M>::begin(const wasm::FuncType& type, std::span<const ValType> locals, const wasm::PassPosition& position) {
+    type_ = &type;
+    position_ = &position;
+    stack_.clear();
+    frames_.clear();
+    locals_.clear();
+    flushed_ = 0;
+    catches_.clear();
+    next_region_ = 0;
+    max_depth_ = 0;
+    homes_ = {};
+    assigned_homes_ = cached_ = {};
+    condition_pending_ = shift_pending_ = false;
+    has_memory_results_ = memory_result_bytes(type.results) != 0;
+    masm_.set_wasm_offset(position.offset);
+
+    // Locals take homes in order of declaration, so parameters arrive in theirs.
+    ParameterAssigner assigner(M::kHomesGp.size(), M::kHomesFp.size());
+    std::size_t next_gp = 0;
+    std::size_t next_fp = 0;
+    std::uint32_t frame = kFixedFrameBytes;
+    locals_.reserve(locals.size());
+    for (std::size_t i = 0; i < locals.size(); ++i) {
+        Local local{.kind = locals[i].kind()};
+        const bool fp_class = wasm::is_fp(local.kind);
+        if (fp_class && next_fp < M::kHomesFp.size()) {
+            local.home = M::kHomesFp[next_fp++];
+        } else if (!fp_class && next_gp < M::kHomesGp.size()) {
+            local.home = M::kHomesGp[next_gp++];
+        }
+        const Location arrival = i < type.params.size() ? assigner.next(local.kind) : Location{};
+        if (arrival.where == Location::Where::memory) {
+            local.slot = M::kStackArguments + static_cast<std::int32_t>(arrival.index);
+        } else {
+            const std::uint32_t bytes = wasm::slot_bytes(local.kind);
+            frame = (frame + bytes - 1) / bytes * bytes + bytes;
+            local.slot = -static_cast<std::int32_t>(frame);
+        }
+        if (local.home.valid()) {
+            assigned_homes_.add(local.home);
+            home_local_[local.home.code] = static_cast<std::uint32_t>(i);
+        }
+        locals_.push_back(local);
+    }
+    stack_area_ = assigner.stack_bytes();
+    operands_base_ = (frame + 15) & ~std::uint32_t{15};
+
+    RegSet homes;
+    for (const Reg home : M::kHomesGp) homes.add(home);
+    for (const Reg home : M::kHomesFp) homes.add(home);
+    allocatable_ = M::kTemporaries | (homes - assigned_homes_);
+    free_ = allocatable_;
+
+    masm_.prologue();
+    if (has_memory_results_) masm_.store_slot(Kind::i64, kResultPointerSlot, M::kResultPointer);
+    homes_ = {assigned_homes_, assigned_homes_};
+    bool zero_ready = false;
+    for (std::size_t i = type.params.size(); i < locals_.size(); ++i) {
+        const Local& local = locals_[i];
+        if (local.home.valid()) {
+            if (local.kind == Kind::v128) {
+                masm_.v128_const(local.home, {});
+            } else if (wasm::is_fp(local.kind)) {
+                masm_.fp_const(Width::w64, local.home, 0);
+            } else {
+                masm_.mov_imm(Width::w64, local.home, 0);
+            }
+            continue;
+        }
+        if (!zero_ready) masm_.v128_const(M::kScratchFp, {});
+        zero_ready = true;
+        if (!masm_.has_space(M::kMaxInstructionBytes)) break;  // reported by the first instruction
+        // Slots below a 16-byte boundary are cleared in pairs: the lower one's store covers both.
+        if (local.slot % 16 == 0 || i + 1 == locals_.size() || locals_[i + 1].home.valid() || local.kind == Kind::v128) {
+            masm_.store_slot(local.slot % 16 == 0 ? Kind::v128 : Kind::f64, local.slot, M::kScratchFp);
+        } else if (locals_[i + 1].slot != local.slot - 8) {
+            masm_.store_slot(Kind::f64, local.slot, M::kScratchFp);
+        }
+    }
+    push_frame(ControlFrame::Type::function, {{}, type.results});
+    if (environment_->fuel) masm_.consume_fuel(1);
+}
+
+/// First step of every handler that emits: room in the buffer, the offset for sites.
+template <class M>
+void SinglePassCompiler<M>::prepare() {
+    masm_.set_wasm_offset(position_->offset);
+    if (this->want_lines && (output_->lines.empty() || output_->lines.back().wasm_offset != position_->offset)) {
+        output_->lines.push_back({masm_.position(), position_->offset});
+    }
+    // Merges, calls and branch tables emit one move per register or operand; an instruction has at most this many of them.
+    const std::size_t moves = 128 + 2 * (stack_.size() - flushed_);
+    if (!masm_.has_space(moves * 16 + 8 * M::kMaxInstructionBytes)) [[unlikely]] {
+        out_of_space_ = stopped_ = true;
+    }
+}
+
+template <class M>
+void SinglePassCompiler<M>::not_compiled(std::string_view feature) {
+    output_->not_compiled = feature;
+    stopped_ = true;
+}
+
+template <class M>
+void SinglePassCompiler<M>::push(Value value) {
+    const std::uint32_t bytes = wasm::slot_bytes(value.kind);
+    const std::uint32_t below = stack_.empty() ? 0 : stack_.back().depth;
+    value.depth = (below + bytes - 1) / bytes * bytes + bytes;
+    if (value.depth > max_depth_) max_depth_ = value.depth;
+    stack_.push_back(value);
+}
+
+template <class M>
+void SinglePassCompiler<M>::push_constant(Kind kind, std::uint64_t bits) {
+    push({.type = Value::Type::constant, .kind = kind, .bits = bits});
+}
+
+template <class M>
+void SinglePassCompiler<M>::push_reg(Kind kind, Reg reg) {
+    push({.type = Value::Type::reg, .kind = kind, .reg = reg});
+}
+
+template <class M>
+void SinglePassCompiler<M>::push_spilled(Kind kind) {
+    push({.type = Value::Type::spilled, .kind = kind});
+}
+
+template <class M>
+void SinglePassCompiler<M>::push_local(std::uint32_t local) {
+    ++locals_[local].deferred;
+    push({.type = Value::Type::local, .kind = locals_[local].kind, .bits = local});
+}
+
+/// Takes the top value off. A register it owns stays taken until release().
+template <class M>
+Value SinglePassCompiler<M>::pop() {
+    const Value value = stack_.back();
+    stack_.pop_back();
+    if (flushed_ > stack_.size()) flushed_ = stack_.size();
+    if (value.type == Value::Type::local) --locals_[value.bits].deferred;
+    return value;
+}
+
+template <class M>
+void SinglePassCompiler<M>::release(const Value& value) {
+    if (value.type == Value::Type::reg) free_.add(value.reg);
+}
+
+template <class M>
+void SinglePassCompiler<M>::truncate(std::size_t height) {
+    while (stack_.size() > height) release(pop());
+}
+
+/// Takes a register that is free: whatever it still remembered is gone.
+template <class M>
+void SinglePassCompiler<M>::claim(Reg reg) {
+    free_.remove(reg);
+    cached_.remove(reg);
+}
+
+/// A temporary that still holds this local, which has no home; kNoReg if none does.
+template <class M>
+Reg SinglePassCompiler<M>::cached_copy(std::uint32_t local) const {
+    for (RegSet copies = cached_; !copies.empty();) {
+        const Reg reg = copies.first();
+        copies.remove(reg);
+        if (cached_local_[reg.code] == local) return reg;
+    }
+    return kNoReg;
+}
+
+/// `reg`, a temporary, holds this local until somebody claims or writes it.
+template <class M>
+void SinglePassCompiler<M>::remember_copy(std::uint32_t local, Reg reg) {
+    if (!allocatable_.has(reg)) return;
+    cached_.add(reg);
+    cached_local_[reg.code] = local;
+}
+
+template <class M>
+void SinglePassCompiler<M>::forget_copies(std::uint32_t local) {
+    for (Reg reg = cached_copy(local); reg.valid(); reg = cached_copy(local)) cached_.remove(reg);
+}
+
+/// A free register out of `wanted`; the deepest value that has one gives it up if need be.
+template <class M>
+Reg SinglePassCompiler<M>::allocate(RegSet wanted) {
+    RegSet candidates = free_ & wanted;
+    if (const RegSet plain = candidates - cached_; !plain.empty()) candidates = plain;
+    if (candidates.empty()) {
+        for (std::size_t i = flushed_; i < stack_.size(); ++i) {
+            Value& value = stack_[i];
+            if (value.type != Value::Type::reg || !wanted.has(value.reg)) continue;
+            candidates.add(value.reg);
+            spill(value);
+            break;
+        }
+    }
+    if (candidates.empty()) [[unlikely]] {  // no instruction holds that many: a fault of a handler
+        stopped_ = exhausted_ = true;
+        candidates = allocatable_ & wanted;
+    }
+    const Reg reg = candidates.first();
+    claim(reg);
+    return reg;
+}
+
+/// Takes this very register; a value on the stack that owns it moves away. Not for registers held by the current instruction.
+template <class M>
+void SinglePassCompiler<M>::take(Reg reg) {
+    if (!free_.has(reg)) {
+        for (std::size_t i = flushed_; i < stack_.size(); ++i) {
+            Value& value = stack_[i];
+            if (value.type != Value::Type::reg || value.reg != reg) continue;
+            const RegSet others = free_ & (reg.is_fp() ? kAllFp : kAllGp);
+            if (others.empty()) {
+                spill(value);
+            } else {
+                value.reg = others.first();
+                claim(value.reg);
+                masm_.mov(value.kind, value.reg, reg);
+            }
+            break;
+        }
+    }
+    claim(reg);
+}
+
+/// Writes a value on the stack to its slot and frees its register.
+template <class M>
+void SinglePassCompiler<M>::spill(Value& value) {
+    masm_.store_slot(value.kind, slot_of(value), value.reg);
+    free_.add(value.reg);
+    value.type = Value::Type::spilled;
+}
+
+template <class M>
+Reg SinglePassCompiler<M>::home_to_register(std::uint32_t local) {
+    const Reg home = locals_[local].home;
+    if (!homes_.valid.has(home)) load_home(home);
+    return home;
+}
+
+/// The register that a value is in now, or kNoReg.
+template <class M>
+Reg SinglePassCompiler<M>::register_of(const Value& value) const {
+    if (value.type == Value::Type::reg) return value.reg;
+    if (value.type != Value::Type::local) return kNoReg;
+    const Reg home = locals_[value.bits].home;
+    return home.valid() && homes_.valid.has(home) ? home : kNoReg;
+}
+
+/// The register that a popped value is in, made so if need be. A home must not be written; anything else the value then owns.
+template <class M>
+Reg SinglePassCompiler<M>::use(Value& value, RegSet except) {
+    if (value.type == Value::Type::reg) return value.reg;
+    if (value.type == Value::Type::local && locals_[value.bits].home.valid()) return home_to_register(static_cast<std::uint32_t>(value.bits));
+    if (value.type == Value::Type::local) {
+        const Reg copy = cached_copy(static_cast<std::uint32_t>(value.bits));
+        if (copy.valid() && free_.has(copy) && !except.has(copy)) {
+            free_.remove(copy);
+            value.type = Value::Type::reg;
+            return value.reg = copy;
+        }
+    }
+    const Reg reg = allocate((wasm::is_fp(value.kind) ? kAllFp : kAllGp) - except);
+    load_value(value, reg);
+    if (value.type == Value::Type::local) remember_copy(static_cast<std::uint32_t>(value.bits), reg);
+    value.type = Value::Type::reg;
+    value.reg = reg;
+    return reg;
+}
+
+/// Like use(), but the register may be written.
+template <class M>
+Reg SinglePassCompiler<M>::own(Value& value, RegSet except) {
+    if (value.type == Value::Type::reg && !except.has(value.reg)) {
+        cached_.remove(value.reg);
+        return value.reg;
+    }
+    const Reg reg = allocate((wasm::is_fp(value.kind) ? kAllFp : kAllGp) - except);
+    load_value(value, reg);
+    release(value);
+    value.type = Value::Type::reg;
+    value.reg = reg;
+    return reg;
+}
+
+/// Emits what brings a value into `to`, whatever it is. Changes no state but the validity of homes.
+template <class M>
+void SinglePassCompiler<M>::load_value(const Value& value, Reg to) {
+    switch (value.type) {
+        case Value::Type::constant:
+            if (wasm::is_fp(value.kind)) {
+                masm_.fp_const(value.kind == Kind::f32 ? Width::w32 : Width::w64, to, value.bits);
+            } else {
+                masm_.mov_imm(value.kind == Kind::i32 ? Width::w32 : Width::w64, to, value.bits);
+            }
+            break;
+        case Value::Type::local: {
+            const Local& local = locals_[value.bits];
+            Reg from = register_of(value);
+            if (!from.valid()) from = cached_copy(static_cast<std::uint32_t>(value.bits));
+            if (from.valid()) {
+                masm_.mov(value.kind, to, from);
+            } else {
+                masm_.load_slot(value.kind, to, local.slot);
+            }
+            break;
+        }
+        case Value::Type::reg:
+            masm_.mov(value.kind, to, value.reg);
+            break;
+        case Value::Type::spilled:
+            masm_.load_slot(value.kind, to, slot_of(value));
+            break;
+    }
+}
+
+/// A popped GP value as right-hand operand: immediate, slot or register.
+template <class M>
+Operand SinglePassCompiler<M>::operand(Value& value) {
+    if (value.is_constant()) {
+        return Operand::imm(value.kind == Kind::i32 ? static_cast<std::int32_t>(value.bits) : static_cast<std::int64_t>(value.bits));
+    }
+    return register_or_slot(value);
+}
+
+template <class M>
+Operand SinglePassCompiler<M>::register_or_slot(Value& value) {
+    if (value.type == Value::Type::spilled) return Operand::at(slot_of(value));
+    if (value.type == Value::Type::local && !locals_[value.bits].home.valid() &&
+        !cached_copy(static_cast<std::uint32_t>(value.bits)).valid()) {
+        return Operand::at(locals_[value.bits].slot);
+    }
+    return use(value);
+}
+
+/// Before `local` changes: values on the stack that are deferred reads of it get its present value.
+template <class M>
+void SinglePassCompiler<M>::materialise_deferred_reads(std::uint32_t local) {
+    for (std::size_t i = stack_.size(); i > flushed_ && locals_[local].deferred != 0; --i) {
+        Value& value = stack_[i - 1];
+        if (!value.is_local(local)) continue;
+        const RegSet available = free_ & (wasm::is_fp(value.kind) ? kAllFp : kAllGp);
+        if (available.empty()) {  // the current instruction holds them all
+            copy_to_slot(value);
+            continue;
+        }
+        const Reg reg = available.first();
+        claim(reg);
+        load_value(value, reg);
+        value.type = Value::Type::reg;
+        value.reg = reg;
+        --locals_[local].deferred;
+    }
+}
+
+/// A deferred read on the stack goes to the value's slot, without taking a register.
+template <class M>
+void SinglePassCompiler<M>::copy_to_slot(Value& value) {
+    Local& local = locals_[value.bits];
+    Reg from = local.home;
+    if (!from.valid() || !homes_.valid.has(from)) {
+        from = wasm::is_fp(value.kind) ? M::kScratchFp : M::kScratchGp;
+        masm_.load_slot(value.kind, from, local.slot);
+    }
+    masm_.store_slot(value.kind, slot_of(value), from);
+    --local.deferred;
+    value.type = Value::Type::spilled;
+}
+
+/// Where a result should go: the home of the local that the next instruction sets, else the register of the first operand, else any.
+/// Releases the operands: they are read by the instruction that is emitted next. push_result() completes it.
+template <class M>
+template <class... Values>
+Reg SinglePassCompiler<M>::destination(Kind kind, const Values&... operands) {
+    const std::uint8_t* next = position_->next;
+    Reg target = kNoReg;
+    if (next_is(Opcode::LocalSet) || next_is(Opcode::LocalTee)) {
+        const bool one_byte = position_->end - next > 1 && next[1] < 0x80 && next[1] < locals_.size();
+        if (one_byte && locals_[next[1]].kind == kind && locals_[next[1]].home.valid()) {
+            materialise_deferred_reads(next[1]);  // while the operands' registers are still taken
+            target = locals_[next[1]].home;
+        }
+    }
+    (release(operands), ...);
+    if (target.valid()) return target;
+    const RegSet wanted = wasm::is_fp(kind) ? kAllFp : kAllGp;
+    RegSet reusable;
+    ((operands.type == Value::Type::reg && reusable.empty() ? reusable.add(operands.reg) : void()), ...);
+    reusable = reusable & wanted & free_;
+    return allocate(reusable.empty() ? wanted : reusable);
+}
+
+/// Pushes what was computed into destination(): a temporary, or a home, which then reads as its local.
+template <class M>
+void SinglePassCompiler<M>::push_result(Kind kind, Reg reg) {
+    if (!assigned_homes_.has(reg)) return push_reg(kind, reg);
+    homes_.valid.add(reg);
+    homes_.dirty.add(reg);
+    push_local(home_local_[reg.code]);
+}
+
+template <class M>
+void SinglePassCompiler<M>::local_set(std::uint32_t local) {
+    prepare();
+    Value value = pop();
+    if (value.is_local(local)) return;
+    materialise_deferred_reads(local);
+    const Local& target = locals_[local];
+    if (target.home.valid()) {
+        load_value(value, target.home);
+        homes_.valid.add(target.home);
+        homes_.dirty.add(target.home);
+    } else if (value.is_constant() && value.kind != Kind::v128) {
+        masm_.store_slot_imm(target.slot, static_cast<std::int64_t>(value.bits));
+        forget_copies(local);
+    } else {
+        const Reg reg = use(value);
+        masm_.store_slot(target.kind, target.slot, reg);
+        forget_copies(local);
+        remember_copy(local, reg);
+    }
+    release(value);
+}
+
+template <class M>
+void SinglePassCompiler<M>::local_tee(std::uint32_t local) {
+    if (stack_.back().is_local(local)) return;
+    if (locals_[local].home.valid() || stack_.back().is_constant()) {
+        const Value constant = stack_.back();
+        local_set(local);
+        if (constant.is_constant()) {
+            push_constant(constant.kind, constant.bits);
+        } else {
+            push_local(local);
+        }
+        return;
+    }
+    // A local in memory: keep the register that has the value.
+    prepare();
+    Value value = pop();
+    materialise_deferred_reads(local);
+    const Reg reg = own(value);
+    masm_.store_slot(locals_[local].kind, locals_[local].slot, reg);
+    forget_copies(local);
+    remember_copy(local, reg);
+    push_reg(value.kind, reg);
+}
+
+/// Values [from, to) give up their registers.
+template <class M>
+void SinglePassCompiler<M>::flush_registers(std::size_t from, std::size_t to) {
+    for (std::size_t i = from; i < to; ++i) {
+        if (stack_[i].type == Value::Type::reg) spill(stack_[i]);
+    }
+}
+
+/// At the start of a block: every value becomes a constant or is in its slot.
+template <class M>
+void SinglePassCompiler<M>::flush_for_block() {
+    for (std::size_t i = flushed_; i < stack_.size(); ++i) {
+        Value& value = stack_[i];
+        if (value.type == Value::Type::reg) spill(value);
+        if (value.type == Value::Type::local) copy_to_slot(value);
+    }
+    flushed_ = stack_.size();
+}
+
+/// The top `count` values, flushed already, leave constants too: a block's parameters.
+template <class M>
+void SinglePassCompiler<M>::force_to_slots(std::size_t count) {
+    for (std::size_t i = stack_.size() - count; i < stack_.size(); ++i) {
+        Value& value = stack_[i];
+        if (!value.is_constant()) continue;
+        masm_.store_slot_imm(slot_of(value), static_cast<std::int64_t>(value.bits));
+        value.type = Value::Type::spilled;
+    }
+}
+
+template <class M>
+void SinglePassCompiler<M>::store_home(Reg home) {
+    const Local& local = locals_[home_local_[home.code]];
+    masm_.store_slot(local.kind, local.slot, home);
+    homes_.dirty.remove(home);
+}
+
+template <class M>
+void SinglePassCompiler<M>::load_home(Reg home) {
+    const Local& local = locals_[home_local_[home.code]];
+    masm_.load_slot(local.kind, home, local.slot);
+    homes_.valid.add(home);
+}
+
+/// Writes dirty homes to their slots: before what clobbers homes.
+template <class M>
+void SinglePassCompiler<M>::save_homes() {
+    for (RegSet dirty = homes_.dirty; !dirty.empty();) {
+        const Reg home = dirty.first();
+        dirty.remove(home);
+        store_home(home);
+    }
+}
+
+}  // namespace pollux

@@ -1,0 +1,253 @@
+#include "jit/runtime/code_map.h"
+
+#include <algorithm>
+#include <cstring>
+#include <new>
+
+namespace pollux {
+namespace {
+
+enum class SiteClass : std::uint8_t { memory_trap, other_trap, call, framed, frameless };
+constexpr std::uint32_t kLongDistance = 31;
+
+void put_leb(std::vector<std::uint8_t>& out, std::uint32_t value) {
+    while (value >= 0x80) {
+        out.push_back(static_cast<std::uint8_t>(value | 0x80));
+        value >>= 7;
+    }
+    out.push_back(static_cast<std::uint8_t>(value));
+}
+
+std::uint32_t get_leb(const std::uint8_t*& at) noexcept {
+    std::uint32_t value = 0;
+    for (unsigned shift = 0;; shift += 7) {
+        const std::uint8_t byte = *at++;
+        value |= static_cast<std::uint32_t>(byte & 0x7f) << shift;
+        if (byte < 0x80) return value;
+    }
+}
+
+constexpr std::uint32_t zigzag(std::uint32_t distance) noexcept { return (distance << 1) ^ (0U - (distance >> 31)); }
+constexpr std::uint32_t unzigzag(std::uint32_t value) noexcept { return (value >> 1) ^ (0U - (value & 1)); }
+
+SiteClass classify(const Site& site) noexcept {
+    switch (site.kind) {
+        case Site::Kind::trap: return site.trap == TrapCode::memory_out_of_bounds ? SiteClass::memory_trap : SiteClass::other_trap;
+        case Site::Kind::call: return SiteClass::call;
+        case Site::Kind::framed: return SiteClass::framed;
+        case Site::Kind::frameless: break;
+    }
+    return SiteClass::frameless;
+}
+
+}  // namespace
+
+/// Functions and the bytes that describe their sites, in one allocation that never moves.
+struct CodeMap::Block {
+    struct Function {
+        std::uint32_t code_offset;
+        std::uint32_t code_bytes;
+        std::uint32_t function;
+        std::uint32_t bytes_begin;  ///< the body's offset and the number of sites, as LEB128; then the sites
+    };
+
+    std::atomic<Block*> next{nullptr};
+    std::atomic<std::uint32_t> count{0};  ///< functions that readers may look at
+    std::uint32_t function_capacity = 0;
+    std::uint32_t byte_capacity = 0;
+    std::uint32_t bytes_used = 0;
+
+    [[nodiscard]] Function* functions() noexcept { return reinterpret_cast<Function*>(this + 1); }
+    [[nodiscard]] std::uint8_t* bytes() noexcept { return reinterpret_cast<std::uint8_t*>(functions() + function_capacity); }
+    [[nodiscard]] std::size_t memory_bytes() const noexcept { return sizeof(Block) + function_capacity * sizeof(Function) + byte_capacity; }
+
+    [[nodiscard]] static Block* make(std::uint32_t function_capacity, std::uint32_t byte_capacity) {
+        void* memory = ::operator new(sizeof(Block) + function_capacity * sizeof(Function) + byte_capacity);
+        auto* block = new (memory) Block;
+        block->function_capacity = function_capacity;
+        block->byte_capacity = byte_capacity;
+        return block;
+    }
+    static void destroy(Block* block) noexcept {
+        block->~Block();
+        ::operator delete(block);
+    }
+};
+
+CodeMap::Writer::~Writer() {
+    for (Block* block = first_.load(std::memory_order_relaxed); block != nullptr;) {
+        Block* next = block->next.load(std::memory_order_relaxed);
+        Block::destroy(block);
+        block = next;
+    }
+}
+
+void CodeMap::Writer::add(std::uint32_t code_offset, std::uint32_t code_bytes, std::uint32_t function, std::uint32_t body_offset, std::span<Site> sites) {
+    // Only the traps of out-of-line stubs, at the end, can be out of order.
+    const auto before = [](const Site& a, const Site& b) { return a.code_offset < b.code_offset; };
+    if (!std::ranges::is_sorted(sites, before)) std::ranges::stable_sort(sites, before);
+
+    scratch_.clear();
+    put_leb(scratch_, body_offset);
+    put_leb(scratch_, static_cast<std::uint32_t>(sites.size()));
+    std::uint32_t code_at = 0;
+    std::uint32_t wasm_at = body_offset;
+    for (const Site& site : sites) {
+        const SiteClass site_class = classify(site);
+        const std::uint32_t distance = site.code_offset - code_at;
+        code_at = site.code_offset;
+        scratch_.push_back(static_cast<std::uint8_t>(static_cast<unsigned>(site_class) << 5 | std::min(distance, kLongDistance)));
+        if (distance >= kLongDistance) put_leb(scratch_, distance - kLongDistance);
+        if (site_class == SiteClass::other_trap) scratch_.push_back(static_cast<std::uint8_t>(site.trap));
+        if (site_class >= SiteClass::framed) continue;
+        put_leb(scratch_, zigzag(site.wasm_offset - wasm_at));
+        wasm_at = site.wasm_offset;
+    }
+
+    const auto bytes = static_cast<std::uint32_t>(scratch_.size());
+    if (last_ == nullptr || last_->count.load(std::memory_order_relaxed) == last_->function_capacity || bytes > last_->byte_capacity - last_->bytes_used) {
+        const std::uint32_t functions = last_ == nullptr ? 16 : std::min<std::uint32_t>(last_->function_capacity * 2, 4096);
+        Block* block = Block::make(functions, std::max(bytes, functions * 50));
+        (last_ == nullptr ? first_ : last_->next).store(block, std::memory_order_release);
+        last_ = block;
+    }
+    const std::uint32_t count = last_->count.load(std::memory_order_relaxed);
+    std::memcpy(last_->bytes() + last_->bytes_used, scratch_.data(), bytes);
+    new (last_->functions() + count) Block::Function{code_offset, code_bytes, function, last_->bytes_used};
+    last_->bytes_used += bytes;
+    last_->count.store(count + 1, std::memory_order_release);
+}
+
+CodeMap::~CodeMap() {
+    for (Writer* writer = writers_.load(std::memory_order_relaxed); writer != nullptr;) {
+        Writer* next = writer->next_;
+        delete writer;
+        writer = next;
+    }
+}
+
+CodeMap::Writer& CodeMap::make_writer() {
+    auto* writer = new Writer;
+    writer->next_ = writers_.load(std::memory_order_relaxed);
+    while (!writers_.compare_exchange_weak(writer->next_, writer, std::memory_order_release, std::memory_order_relaxed)) {}
+    return *writer;
+}
+
+/// Walks the sites of a function up to `wanted`, an offset in its code.
+void CodeMap::read_sites(const std::uint8_t* at, std::uint32_t wanted, PcInfo& info) noexcept {
+    std::uint32_t code_at = 0;
+    std::uint32_t wasm_at = get_leb(at);
+    info.wasm_offset = wasm_at;
+    bool seen_mark = false;
+    for (std::uint32_t left = get_leb(at); left != 0; --left) {
+        const auto site_class = static_cast<SiteClass>(*at >> 5);
+        const std::uint32_t distance = *at++ & kLongDistance;
+        code_at += distance == kLongDistance ? distance + get_leb(at) : distance;
+        const TrapCode trap = site_class == SiteClass::other_trap ? static_cast<TrapCode>(*at++) : TrapCode::memory_out_of_bounds;
+        if (site_class == SiteClass::framed || site_class == SiteClass::frameless) {
+            if (code_at <= wanted) {
+                info.frameless = site_class == SiteClass::frameless;
+            } else if (!seen_mark) {  // the first mark is `framed`: what is before it is the prologue
+                info.frameless = site_class == SiteClass::framed;
+            }
+            seen_mark = true;
+            continue;
+        }
+        wasm_at += unzigzag(get_leb(at));
+        if (code_at > wanted) {
+            if (seen_mark) return;
+            continue;
+        }
+        if (site_class == SiteClass::call) {
+            info.is_call = code_at == wanted;
+            info.call_wasm_offset = wasm_at;
+        } else {
+            info.trap = code_at == wanted ? trap : TrapCode::none;
+        }
+        info.wasm_offset = wasm_at;
+    }
+}
+
+void CodeMap::add_handlers(std::uint32_t function, std::vector<ExceptionHandler> handlers) {
+    const std::scoped_lock lock(handlers_mutex_);
+    handlers_.insert_or_assign(function, std::move(handlers));
+}
+
+std::span<const ExceptionHandler> CodeMap::handlers(std::uint32_t function) const {
+    const std::scoped_lock lock(handlers_mutex_);
+    const auto found = handlers_.find(function);
+    return found == handlers_.end() ? std::span<const ExceptionHandler>() : found->second;
+}
+
+bool CodeMap::find(std::uint32_t code_offset, PcInfo& info) const noexcept {
+    for (const Writer* writer = writers_.load(std::memory_order_acquire); writer != nullptr; writer = writer->next_) {
+        for (Block* block = writer->first_.load(std::memory_order_acquire); block != nullptr; block = block->next.load(std::memory_order_acquire)) {
+            const std::span functions(block->functions(), block->count.load(std::memory_order_acquire));
+            const auto after = std::ranges::upper_bound(functions, code_offset, {}, &Block::Function::code_offset);
+            if (after == functions.begin()) continue;
+            const Block::Function& function = *std::prev(after);
+            // One past the end belongs to it: the return address of a call that is the last instruction.
+            if (code_offset - function.code_offset > function.code_bytes) continue;
+
+            info = {};
+            info.function = function.function;
+            info.function_offset = function.code_offset;
+            info.function_bytes = function.code_bytes;
+            read_sites(block->bytes() + function.bytes_begin, code_offset - function.code_offset, info);
+            return true;
+        }
+    }
+    return false;
+}
+
+std::size_t CodeMap::memory_bytes() const noexcept {
+    std::size_t bytes = 0;
+    for (const Writer* writer = writers_.load(std::memory_order_acquire); writer != nullptr; writer = writer->next_) {
+        for (const Block* block = writer->first_.load(std::memory_order_acquire); block != nullptr; block = block->next.load(std::memory_order_acquire)) {
+            bytes += block->memory_bytes();
+        }
+    }
+    return bytes;
+}
+
+// --- the process-wide list of regions --------------------------------------------------------------------------------
+
+namespace {
+
+std::mutex region_mutex;  ///< of those who change the list
+std::atomic<RegisteredRegion*> region_list{nullptr};
+std::atomic<std::uint32_t> region_readers{0};  ///< who may stand on a node that has just been taken out
+
+}  // namespace
+
+void RegisteredRegion::register_region(const CodeRegion& region) {
+    const std::scoped_lock lock(region_mutex);
+    region_ = region;
+    next_.store(region_list.load(std::memory_order_relaxed), std::memory_order_relaxed);
+    region_list.store(this, std::memory_order_seq_cst);
+    registered_ = true;
+}
+
+RegisteredRegion::~RegisteredRegion() {
+    if (!registered_) return;
+    const std::scoped_lock lock(region_mutex);
+    std::atomic<RegisteredRegion*>* link = &region_list;
+    while (link->load(std::memory_order_relaxed) != this) link = &link->load(std::memory_order_relaxed)->next_;
+    link->store(next_.load(std::memory_order_relaxed), std::memory_order_seq_cst);
+    while (region_readers.load(std::memory_order_seq_cst) != 0) {}  // lookups are short
+}
+
+bool find_code_region(std::uint64_t pc, CodeRegion& region) noexcept {
+    region_readers.fetch_add(1, std::memory_order_seq_cst);
+    bool found = false;
+    for (const RegisteredRegion* at = region_list.load(std::memory_order_seq_cst); at != nullptr; at = at->next_.load(std::memory_order_seq_cst)) {
+        if (pc - at->region_.begin >= at->region_.end - at->region_.begin) continue;
+        region = at->region_;
+        found = true;
+        break;
+    }
+    region_readers.fetch_sub(1, std::memory_order_seq_cst);
+    return found;
+}
+
+}  // namespace pollux

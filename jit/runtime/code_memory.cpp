@@ -1,0 +1,104 @@
+#include "jit/runtime/code_memory.h"
+
+#include <linux/membarrier.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <string>
+
+#include "jit/base/syscall.h"
+
+namespace pollux {
+namespace {
+
+constexpr std::size_t kHugePage = std::size_t{2} << 20;
+
+long membarrier(int command) noexcept {
+    return sys::call<sys::Call::membarrier>([&] { return ::syscall(SYS_membarrier, command, 0U, 0); });
+}
+
+}  // namespace
+
+Result<> CodeMemory::reserve(CodeSharing sharing, std::size_t code_bytes, std::size_t least_bytes, std::size_t data_bytes, bool huge_pages) {
+    huge_pages_ = huge_pages && sharing == CodeSharing::sealed;
+    granularity_ = huge_pages_ ? kHugePage : page_bytes();
+    const auto round_up = [this](std::size_t bytes) { return (bytes + granularity_ - 1) / granularity_ * granularity_; };
+    least_bytes = round_up(std::max<std::size_t>(least_bytes, 1));
+    for (std::size_t bytes = std::max(round_up(code_bytes), least_bytes);; bytes = std::max(round_up(bytes / 2), least_bytes)) {
+        auto region = Mapping::reserve(bytes + data_bytes, "machine code", granularity_);
+        if (region && sharing == CodeSharing::patchable) {
+            auto view = Mapping::reserve(bytes, "machine code");
+            if (view) {
+                writable_ = std::move(*view);
+            } else {
+                region = std::unexpected(std::move(view.error()));
+            }
+        }
+        if (region) {
+            region_ = std::move(*region);
+            code_bytes_ = bytes;
+            break;
+        }
+        if (bytes == least_bytes) return std::unexpected(std::move(region.error()));
+    }
+    if (sharing == CodeSharing::patchable) {
+        memfd_.reset(sys::call<sys::Call::memfd_create>([] { return ::memfd_create("pollux-code", MFD_CLOEXEC); }));
+        if (!memfd_) return fail(ErrorKind::resource, "cannot create shared memory for machine code: " + sys::error_text(errno));
+    }
+    return region_.protect(code_bytes_, round_to_pages(data_bytes), PROT_READ | PROT_WRITE, "the table of code addresses");
+}
+
+Result<CodeBuffer> CodeMemory::take(std::size_t bytes) {
+    bytes = (bytes + granularity_ - 1) / granularity_ * granularity_;
+    const std::scoped_lock lock(mutex_);
+    if (bytes > code_bytes_ - used_) {
+        return fail(ErrorKind::resource, "machine code does not fit: " + std::to_string(code_bytes_) + " bytes are reserved for the module");
+    }
+    const std::size_t at = used_;
+    if (memfd_) {
+        if (::ftruncate(memfd_.get(), static_cast<off_t>(at + bytes)) != 0) {
+            return fail(ErrorKind::resource, "cannot enlarge the memory for machine code: " + sys::error_text(errno));
+        }
+        if (auto done = region_.map_over(at, bytes, PROT_READ | PROT_EXEC, MAP_SHARED, memfd_.get(), at, "machine code"); !done) {
+            return std::unexpected(std::move(done.error()));
+        }
+        if (auto done = writable_.map_over(at, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, memfd_.get(), at, "machine code"); !done) {
+            return std::unexpected(std::move(done.error()));
+        }
+    } else {
+        if (auto done = region_.protect(at, bytes, PROT_READ | PROT_WRITE, "machine code"); !done) return std::unexpected(std::move(done.error()));
+        if (huge_pages_) static_cast<void>(::madvise(region_.data() + at, bytes, MADV_HUGEPAGE));  // a hint
+    }
+    used_ += bytes;
+    return CodeBuffer{alias() + at, bytes, begin() + at};
+}
+
+Result<> CodeMemory::seal() {
+    const std::scoped_lock lock(mutex_);
+    auto sealed = region_.protect(0, used_, PROT_READ | PROT_EXEC, "machine code");
+    if (sealed && code_bytes_ == region_.size() && used_ != 0) {
+        region_.shrink(used_);
+        code_bytes_ = region_.size();
+    }
+    return sealed;
+}
+
+void CodeMemory::publish(const Backend& backend, std::uint64_t execute, std::size_t bytes) noexcept {
+    backend.flush_instruction_cache(execute, bytes);
+#if defined(__aarch64__)
+    static_cast<void>(membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE));
+#endif
+}
+
+void prepare_instruction_barrier() noexcept {
+#if defined(__aarch64__)
+    static_cast<void>(membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE));
+#else
+    static_cast<void>(membarrier);
+#endif
+}
+
+}  // namespace pollux

@@ -1,0 +1,48 @@
+#include "jit/runtime/function_emitter.h"
+
+#include <algorithm>
+
+#include "jit/base/tuning.h"
+
+namespace pollux {
+
+void FunctionEmitter::skip(std::size_t bytes) noexcept {
+    bytes = std::min(bytes, chunk_.capacity);
+    chunk_.write += bytes;
+    chunk_.execute += bytes;
+    chunk_.capacity -= bytes;
+}
+
+void FunctionEmitter::align(std::uint32_t alignment) noexcept { skip((alignment - chunk_.execute % alignment) % alignment); }
+
+Result<CodeBuffer> FunctionEmitter::emit(const CompileEnvironment& environment, std::uint32_t function, std::span<const std::uint8_t> body) {
+    // More than any body of this size can need: if it does not fit there, something else is wrong.
+    const std::size_t enough = body.size() * 512 + 64 * 1024;
+    std::size_t wanted = std::max(tuning.code_chunk_bytes, body.size() * 16 + 4096);
+    std::uint32_t alignment = 16;
+    for (;;) {
+        align(alignment);
+        Result<> compiled = fail(ErrorKind::resource, {});
+        if (chunk_.capacity != 0) compiled = compiler_->compile(environment, function, body, chunk_, output_);
+        if (compiled) {
+            if (output_.alignment > alignment && chunk_.execute % output_.alignment != 0) {
+                alignment = output_.alignment;
+                continue;
+            }
+            const CodeBuffer code{chunk_.write, output_.code_bytes, chunk_.execute};
+            writer_.add(static_cast<std::uint32_t>(code.execute - memory_.begin()), output_.code_bytes, function,
+                        environment.module->functions[function].body_offset, output_.sites);
+            if (!output_.handlers.empty()) map_.add_handlers(function, output_.handlers);
+            skip(output_.code_bytes);
+            return code;
+        }
+        if (compiled.error().kind != ErrorKind::resource || chunk_.capacity > enough) return std::unexpected(std::move(compiled.error()));
+        auto next = memory_.take(wanted);
+        if (!next) return std::unexpected(std::move(next.error()));
+        chunk_ = *next;
+        if (chunk_.execute == memory_.begin()) skip(16);  // offset 0 means "not compiled"
+        wanted *= 2;
+    }
+}
+
+}  // namespace pollux

@@ -1,0 +1,66 @@
+#!/usr/bin/env python3
+"""`pollux objdump` and `pollux validate`."""
+import re
+
+from support import TestCase, guest, main, module, pollux
+
+
+class Objdump(TestCase):
+    def dump(self, *arguments):
+        result = pollux("objdump", *arguments)
+        self.check(result, 0)
+        return result.stdout.decode()
+
+    def test_function_by_name_and_number(self):
+        by_name = self.dump("--function=deep", guest("tiny"))
+        number = re.match(r"function (\d+) <deep>", by_name).group(1)
+        self.assertEqual(self.dump("--function", number, guest("tiny")), by_name)
+        self.assertEqual(len(re.findall(r"^function ", by_name, re.M)), 1)
+
+    def test_both_sides(self):
+        for target in "x86_64", "aarch64":
+            text = self.dump("--target", target, "--function=sum", guest("tiny"))
+            self.assertIn("local.get", text)
+            self.assertIn("i64.load32_s", text)
+            self.assertIn("loop", text)
+            self.assertRegex(text, r"(?m)^ +[0-9a-f]+  (j|b|cb|tb)\S* .*\bL\d")
+            self.assertRegex(text, r"(?m)^ +L\d+:")
+
+    def test_names(self):
+        for target in "x86_64", "aarch64":
+            text = self.dump("--target", target, "--function=deep", guest("tiny"))
+            self.assertRegex(text, r"(call|bl) .*function \d+.* <deep>")
+            self.assertIn("stack limit", text)
+            self.assertIn("trap: ", self.dump("--target", target, "--function=sum", guest("tiny")))
+
+    def test_all_functions(self):
+        for target in "x86_64", "aarch64":
+            text = self.dump("--target", target, guest("tiny"))
+            for name in "apply", "choose", "sum", "mean", "lanes", "clear", "grow", "deep":
+                self.assertRegex(text, rf"(?m)^function \d+ <{name}>")
+
+    def test_wrong(self):
+        self.assertIn("no_such", self.check(pollux("objdump", "--function=no_such", guest("tiny")), 2))
+        self.assertIn("9999", self.check(pollux("objdump", "--function=9999", guest("tiny")), 2))
+        self.assertIn("vax", self.check(pollux("objdump", "--target=vax", guest("tiny")), 2))
+
+
+class Validate(TestCase):
+    def test_valid(self):
+        result = pollux("validate", guest("tiny"), guest("traps_cpp"))
+        self.check(result, 0)
+        self.assertEqual(result.stdout.count(b": valid"), 2)
+        self.check(pollux("validate", "--quiet", guest("tiny")), 0, b"")
+
+    def test_invalid(self):
+        # i32.add on an empty stack
+        bad = self.write_file(module((1, b"\1\x60\0\0"), (3, b"\1\0"), (10, b"\1\4\0\x6a\x1a\x0b")))
+        result = pollux("validate", bad, guest("tiny"))
+        text = self.check(result, 1)
+        self.assertIn(bad, text)
+        self.assertIn("function 0", text)
+        self.assertIn(b"tiny.wasm: valid", result.stdout)
+
+
+if __name__ == "__main__":
+    main()

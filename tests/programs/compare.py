@@ -1,0 +1,154 @@
+#!/usr/bin/env python3
+"""Runs real programs under Pollux and under Node's WASI and compares what they print.
+
+  compare.py CASE --pollux COMMAND --node NODE --shared DIR --cache DIR
+
+Cases: python, python-files, pandoc, polybench, coremark. Exit status: 0 the same, 1 different, 77 skipped (the output says why).
+"""
+import argparse
+import glob
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+
+import packages
+
+SKIP = 77
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+def run(command, stdin=b"", timeout=800):
+    return subprocess.run(command, input=stdin, capture_output=True, timeout=timeout)
+
+
+def describe_difference(name, ours, theirs):
+    """Prints where two outputs part."""
+    at = next((i for i, (a, b) in enumerate(zip(ours, theirs)) if a != b), min(len(ours), len(theirs)))
+    print(f"{name}: differs at byte {at} (Pollux {len(ours)} bytes, Node {len(theirs)})")
+    for who, text in ("Pollux", ours), ("Node", theirs):
+        print(f"  {who}: ...{text[max(0, at - 60):at + 60]!r}")
+
+
+class Comparison:
+    """Runs the same program under both. Directories are {guest: function that fills a fresh host directory}."""
+
+    def __init__(self, options):
+        self.pollux = shlex.split(options.pollux)
+        version = subprocess.run([options.node, "--version"], capture_output=True, text=True).stdout  # v20.20.2
+        flags = ["--experimental-wasi-unstable-preview1"] if int(version[1:].split(".")[0]) < 20 else []
+        self.node = [options.node, "--no-warnings", *flags, os.path.join(HERE, "node-wasi.mjs")]
+        self.failures = 0
+        self.compared = 0
+
+    def compare(self, name, wasm, arguments, stdin=b"", directory=None, options=(), clean=lambda text: text):
+        results = []
+        for command in self.pollux + ["run"], self.node:
+            with tempfile.TemporaryDirectory(prefix="pollux-test-") as host:
+                granted = []
+                if directory:
+                    guest, prepare = directory
+                    prepare(host)
+                    granted = ["--dir", f"{host}::{guest}"]
+                try:
+                    results.append(run(command + granted + list(options) + [wasm] + arguments, stdin))
+                except subprocess.TimeoutExpired:
+                    print(f"{name}: {command[0]} took too long")
+                    self.failures += 1
+                    return
+        ours, theirs = results
+        self.compared += 1
+        failed = False
+        if ours.returncode != theirs.returncode:
+            print(f"{name}: exit status {ours.returncode}, with Node {theirs.returncode}")
+            failed = True
+        for stream in "stdout", "stderr":
+            mine, reference = (clean(getattr(result, stream)) for result in (ours, theirs))
+            if mine != reference:
+                describe_difference(f"{name} {stream}", mine, reference)
+                failed = True
+        self.failures += failed
+        print(f"{name}: {'different' if failed else 'same'} ({len(ours.stdout) + len(ours.stderr)} bytes)")
+
+
+def python(comparison, options):
+    wasm = packages.program("python", options.cache)
+    comparison.compare("python -c", wasm, [
+        "-c", 'import json,re,hashlib; print(sum(range(10**6)), hashlib.sha256(b"x").hexdigest())'])
+    comparison.compare("python stdin", wasm, ["-"], stdin=b"import sys\nprint(sys.version)\nprint(input)\nsys.exit(7)\n")
+    comparison.compare("python exception", wasm, ["-c", "def f(n): return 1 // n\nf(0)"])
+    comparison.compare("python environment", wasm, ["-c", "import os; print(os.environ['A'])"], options=["--env", "A=one two"])
+
+
+def python_files(comparison, options):
+    wasm = packages.program("python", options.cache)
+
+    def prepare(host):
+        shutil.copy(os.path.join(HERE, "files_script.py"), host)
+
+    comparison.compare("python files", wasm, ["/work/files_script.py", "one", "two"], directory=("/work", prepare),
+                       options=["--env", "POLLUX_TEST=1"])
+
+
+def pandoc(comparison, options):
+    wasm = packages.program("pandoc", options.cache)
+    document = b"# Hi *there*\n"
+    result = run(comparison.pollux + ["run", "--dir=.::/", wasm, "-f", "markdown", "-t", "html"], document)
+    expected = b'<h1 id="hi-there">Hi <em>there</em></h1>\n'
+    if result.returncode != 0 or result.stdout != expected:
+        print(f"pandoc: status {result.returncode}, {result.stdout!r}, {result.stderr[-2000:].decode('utf-8', 'replace')}")
+        comparison.failures += 1
+    comparison.compare("pandoc html", wasm, ["-f", "markdown", "-t", "html"], document, directory=("/", lambda host: None))
+    table = b"| a | b |\n|---|---|\n| 1 | *2* |\n\nText[^1] with `code`.\n\n[^1]: A note.\n\n1. one\n2. two\n"
+    for target in "latex", "json", "rst":
+        comparison.compare(f"pandoc {target}", wasm, ["-f", "markdown", "-t", target], table, directory=("/", lambda host: None))
+
+
+def polybench(comparison, options):
+    """With more than 42 arguments and an empty argv[0], PolyBench programs print all their results."""
+    for wasm in sorted(glob.glob(os.path.join(options.shared, "bench", "polybench", "*.wasm"))):
+        comparison.compare(os.path.basename(wasm)[:-5], wasm, [str(n) for n in range(42)], options=["--argv0", ""])
+
+
+def coremark(comparison, options):
+    wasm = os.path.join(options.shared, "bench", "coremark", "coremark-5000.wasm")
+
+    def only_checksums(text):
+        return b"\n".join(line for line in text.split(b"\n") if re.match(rb"seedcrc|\[0\]crc|Iterations  |CoreMark Size", line))
+
+    # Three seeds, iterations, which algorithms, and the data size. A short run says "Errors detected": it wants ten seconds.
+    comparison.compare("coremark", wasm, ["0x0", "0x0", "0x66", "5000", "7", "1", "2000"], clean=only_checksums)
+
+
+CASES = {"python": python, "python-files": python_files, "pandoc": pandoc, "polybench": polybench, "coremark": coremark}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("case", choices=CASES)
+    parser.add_argument("--pollux", required=True)
+    parser.add_argument("--node", default="")
+    parser.add_argument("--shared", default="")
+    parser.add_argument("--cache", required=True)
+    options = parser.parse_args()
+    if not options.node:
+        print(f"skipped: {options.case} needs node for comparison")
+        return SKIP
+    if options.case in ("polybench", "coremark") and not os.path.isdir(os.path.join(options.shared, "bench")):
+        print(f"skipped: {options.case} needs the folder of benchmark modules (POLLUX_SHARED)")
+        return SKIP
+    comparison = Comparison(options)
+    try:
+        CASES[options.case](comparison, options)
+    except packages.Missing as reason:
+        print(f"skipped: {options.case}: {reason}")
+        return SKIP
+    print(f"{comparison.compared} compared, {comparison.failures} different")
+    return comparison.failures != 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

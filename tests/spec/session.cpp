@@ -1,0 +1,363 @@
+#include "tests/spec/session.h"
+
+#include <algorithm>
+#include <array>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <iterator>
+#include <map>
+#include <stdexcept>
+#include <utility>
+
+#include "jit/runtime/runtime.h"
+#include "jit/wasm/opcodes.h"
+
+namespace pollux::spec {
+namespace {
+
+/// A command cannot be run because of a feature that is not supported. `what` names it.
+struct Skipped {
+    std::string reason;
+};
+
+/// A command has another outcome than the script says.
+struct Failed {
+    std::string text;
+};
+
+/// What a name of the script stands for: a thing, or the reason why it could not be made.
+template <class T>
+struct Named {
+    T thing{};
+    std::string skipped_because;
+
+    [[nodiscard]] T get() const {
+        if (!skipped_because.empty()) throw Skipped{skipped_because};
+        if (!thing) throw Skipped{"an earlier command failed"};
+        return thing;
+    }
+};
+
+using ModulePointer = std::shared_ptr<const CompiledModule>;
+
+/// The feature that a message names, itself or by one of its instructions, as "feature NAME"; else the message.
+std::string feature_in(const std::string& message) {
+    for (const wasm::OpcodeInfo& opcode : wasm::kOpcodeTable) {
+        if (!opcode.text.empty() && message == opcode.text) return "feature " + std::string(wasm::feature_name(opcode.feature));
+    }
+    if (message.find("GC proposal") != std::string::npos) return "feature gc";
+    std::string_view found;
+    for (std::uint8_t i = 0; i < static_cast<std::uint8_t>(wasm::Feature::count_); ++i) {
+        const std::string_view name = wasm::feature_name(wasm::Feature{i});
+        if (name.size() > found.size() && message.find(name) != std::string::npos) found = name;
+    }
+    return found.empty() ? message : "feature " + std::string(found);
+}
+
+std::vector<std::uint8_t> read_file(const std::string& path) {
+    std::ifstream file(path, std::ios::binary);
+    if (!file) throw std::runtime_error("cannot open " + path);
+    return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+}
+
+/// Whether a trap is the one that the script's text means.
+bool is_trap(TrapCode code, std::string_view text) {
+    static constexpr std::array<std::pair<std::string_view, TrapCode>, 5> kOtherWords = {{
+        {"undefined element", TrapCode::table_out_of_bounds},
+        {"null function reference", TrapCode::null_reference},
+        {"null structure reference", TrapCode::null_reference},
+        {"null array reference", TrapCode::null_reference},
+        {"null i31 reference", TrapCode::null_reference},
+    }};
+    if (text.starts_with(trap_message(code))) return true;
+    return std::any_of(kOtherWords.begin(), kOtherWords.end(),
+                       [&](const auto& words) { return text.starts_with(words.first) && words.second == code; });
+}
+
+class Session {
+public:
+    Session(const Script& script, const SessionOptions& options, Reporter& reporter) : script_(script), reporter_(reporter) {
+        EngineOptions engine_options;
+        engine_options.mode = options.lazy ? pollux::CompileMode::lazy : pollux::CompileMode::eager;
+        if (options.explicit_bounds) engine_options.bounds = BoundsOption::explicit_checks;
+        engine_options.threads = 1;
+        auto engine = Engine::create(engine_options);
+        if (!engine) throw std::runtime_error("engine: " + engine.error().message);
+        engine_ = *std::move(engine);
+        auto store = Store::create(engine_);
+        if (!store) throw std::runtime_error("store: " + store.error().message);
+        store_ = *std::move(store);
+        linker_ = std::make_unique<Linker>(*store_);
+        load_spectest();
+    }
+
+    void run() {
+        for (const Command& command : script_.commands) {
+            line_ = command.line;
+            reporter_.record(Outcome::begun, line_);
+            try {
+                run_command(command);
+                reporter_.record(Outcome::passed, line_);
+            } catch (const Skipped& skipped) {
+                reporter_.record(Outcome::skipped, line_, skipped.reason);
+            } catch (const Failed& failed) {
+                reporter_.record(Outcome::failed, line_, command.type + ": " + failed.text);
+            }
+        }
+    }
+
+private:
+    // --- modules -------------------------------------------------------------------------------------------------------
+
+    /// The host module "spectest" as the suite's own wasm: the smallest that has what the group needs.
+    void load_spectest() {
+        const auto suite = std::filesystem::path(script_.folder).parent_path().parent_path();
+        const char* name = script_.group == "threads" ? "spectest-threads.wasm" : "spectest.wasm";
+        auto module = ModuleBuilder::from_bytes(engine_, read_file(suite / name));
+        if (!module) throw std::runtime_error(std::string(name) + ": " + module.error().message);
+        auto instance = linker_->instantiate(*module);
+        if (!instance) throw std::runtime_error(std::string(name) + ": " + instance.error().error.message);
+        linker_->define_instance("spectest", **instance);
+    }
+
+    [[nodiscard]] Result<ModulePointer> build(const Command& command) {
+        if (command.is_text) throw Skipped{"text format"};
+        auto module = ModuleBuilder::from_bytes(engine_, read_file(script_.folder + "/" + command.filename));
+        if (!module) {
+            const bool refused = module.error().kind == ErrorKind::unsupported;
+            reporter_.record(refused ? Outcome::refused : Outcome::rejected, line_, module.error().message);
+            return std::unexpected(module.error());
+        }
+        reporter_.record(Outcome::accepted, line_);
+        if ((*module)->times().not_compiled != 0) reporter_.record(Outcome::partial, line_);
+        return *module;
+    }
+
+    /// A module that must be valid.
+    [[nodiscard]] ModulePointer build_valid(const Command& command) {
+        auto module = build(command);
+        if (module) return *module;
+        if (module.error().kind == ErrorKind::unsupported) throw Skipped{feature_in(module.error().message)};
+        throw Failed{"is rejected: " + module.error().message};
+    }
+
+    [[nodiscard]] static std::string not_compiled_feature(const Trap& trap) {
+        if (trap.frames.empty() || trap.frames.front().module == nullptr) return "not compiled";
+        const std::string feature = trap.frames.front().module->not_compiled(trap.frames.front().function);
+        return feature_in(feature.empty() ? "not compiled" : feature);
+    }
+
+    static void skip_if_not_compiled(const Trap& trap) {
+        if (trap.code == TrapCode::not_compiled) throw Skipped{not_compiled_feature(trap)};
+    }
+
+    /// Throws Skipped if the module imports from a registered instance that could not be made.
+    void check_imports(const ModulePointer& module) const {
+        for (const wasm::Import& import : module->module().imports) {
+            const auto registered = registered_.find(import.module);
+            if (registered != registered_.end()) (void)registered->second.get();
+        }
+    }
+
+    [[nodiscard]] std::expected<Instance*, InstantiationError> try_instantiate(const ModulePointer& module) {
+        check_imports(module);
+        auto instance = linker_->instantiate(module);
+        if (!instance) {
+            if (instance.error().trap) skip_if_not_compiled(*instance.error().trap);
+            if (instance.error().error.kind == ErrorKind::unsupported) throw Skipped{feature_in(instance.error().error.message)};
+        }
+        return instance;
+    }
+
+    [[nodiscard]] Instance* instantiate(const ModulePointer& module) {
+        auto instance = try_instantiate(module);
+        if (!instance) throw Failed{"cannot be instantiated: " + instance.error().error.message};
+        return *instance;
+    }
+
+    /// Runs `make`; what it returns, or why it was skipped, goes under the name and becomes current.
+    template <class T, class Make>
+    void define(std::map<std::string, Named<T>>& names, Named<T>& current, const std::optional<std::string>& name, Make make) {
+        Named<T> made;
+        const auto keep = [&] {
+            current = made;
+            if (name) names[*name] = made;
+        };
+        try {
+            made.thing = make();
+        } catch (const Skipped& skipped) {
+            made.skipped_because = skipped.reason;
+            keep();
+            throw;
+        } catch (const Failed&) {
+            keep();
+            throw;
+        }
+        keep();
+    }
+
+    template <class T>
+    [[nodiscard]] static const Named<T>& look_up(const std::map<std::string, Named<T>>& names, const Named<T>& current,
+                                                 const std::optional<std::string>& name) {
+        if (!name) return current;
+        const auto found = names.find(*name);
+        if (found == names.end()) throw Failed{"nothing is called " + *name};
+        return found->second;
+    }
+
+    // --- actions -------------------------------------------------------------------------------------------------------
+
+    [[nodiscard]] Value argument(const Pattern& pattern) {
+        const wasm::Kind kind = pattern_kind(pattern);
+        if (kind != wasm::Kind::ref) return {kind, pattern_bits(pattern)};
+        if (pattern.value == "null") return Value::ref(0);
+        if (pattern.type == "externref" && pattern.value) return Value::extern_(store_->make_extern(std::stoull(*pattern.value)));
+        throw Skipped{"argument " + describe(pattern)};
+    }
+
+    [[nodiscard]] std::expected<std::vector<Value>, Trap> act(const Action& action) {
+        Instance* instance = look_up(instances_, current_instance_, action.module).get();
+        if (action.kind == Action::Kind::get) {
+            const auto found = instance->find_export(action.field);
+            const auto* global = found ? std::get_if<Global>(&*found) : nullptr;
+            if (global == nullptr) throw Failed{"no global is exported as " + action.field};
+            return std::vector<Value>{global->get()};
+        }
+        const Func function = instance->find_function(action.field);
+        if (!function) throw Failed{"no function is exported as " + action.field};
+        std::vector<Value> arguments;
+        for (const Pattern& pattern : action.arguments) arguments.push_back(argument(pattern));
+        std::vector<Value> results(function.type().results.size());
+        auto called = function.call(arguments, results);
+        if (called) return results;
+        skip_if_not_compiled(called.error());
+        return std::unexpected(std::move(called.error()));
+    }
+
+    [[nodiscard]] bool matches(const Pattern& pattern, const Value& value) const {
+        if (pattern.type == "either") {
+            return std::any_of(pattern.either.begin(), pattern.either.end(), [&](const Pattern& one) { return matches(one, value); });
+        }
+        if (value.kind != pattern_kind(pattern)) return false;
+        if (value.kind != wasm::Kind::ref) return matches_bits(pattern, value.bits);
+        if (pattern.value == "null") return value.bits.low == 0;
+        if (pattern.type == "externref" && pattern.value) return store_->extern_value(value.as_extern()) == std::stoull(*pattern.value);
+        return value.bits.low != 0;
+    }
+
+    void expect_results(const Command& command) {
+        const auto results = act(command.action);
+        if (!results) throw Failed{command.action.field + " trapped: " + results.error().message()};
+        if (results->size() != command.expected.size()) {
+            throw Failed{command.action.field + " gave " + std::to_string(results->size()) + " results, not " +
+                         std::to_string(command.expected.size())};
+        }
+        for (std::size_t i = 0; i < results->size(); ++i) {
+            if (matches(command.expected[i], (*results)[i])) continue;
+            throw Failed{command.action.field + " gave " + describe((*results)[i].kind, (*results)[i].bits) + ", not " +
+                         describe(command.expected[i])};
+        }
+    }
+
+    void expect_trap(const Command& command, std::string_view text) {
+        const auto results = act(command.action);
+        if (results) throw Failed{command.action.field + " returned, but should trap: " + std::string(text)};
+        if (!is_trap(results.error().code, text))
+            throw Failed{command.action.field + " trapped with '" + results.error().message() + "', not '" + std::string(text) + "'"};
+    }
+
+    // --- commands ------------------------------------------------------------------------------------------------------
+
+    void expect_rejection(const Command& command) {
+        if (const auto feature = wasm::feature_from_name(command.unless_feature); feature && engine_->options().features.has(*feature)) {
+            throw Skipped{"out of date with feature " + command.unless_feature};
+        }
+        const auto module = build(command);
+        if (module) throw Failed{"is accepted, but is wrong: " + command.text};
+        if (module.error().kind == ErrorKind::unsupported) throw Skipped{feature_in(module.error().message)};
+    }
+
+    void expect_unlinkable(const Command& command) {
+        const auto instance = try_instantiate(build_valid(command));
+        if (instance) throw Failed{"links, but should not: " + command.text};
+        if (instance.error().error.kind != ErrorKind::link) throw Failed{"fails, but not to link: " + instance.error().error.message};
+    }
+
+    void expect_uninstantiable(const Command& command) {
+        const auto module =
+            command.instantiates_definition ? look_up(definitions_, current_definition_, command.module).get() : build_valid(command);
+        const auto instance = try_instantiate(module);
+        if (instance) throw Failed{"is instantiated, but should trap: " + command.text};
+        if (!instance.error().trap) throw Failed{"fails, but not by a trap: " + instance.error().error.message};
+        if (!is_trap(instance.error().trap->code, command.text))
+            throw Failed{"traps with '" + instance.error().trap->message() + "', not '" + command.text + "'"};
+    }
+
+    void define_module(const Command& command) {
+        define(definitions_, current_definition_, command.name, [&] { return build_valid(command); });
+    }
+
+    void define_instance(const std::optional<std::string>& name, const std::optional<std::string>& definition) {
+        define(instances_, current_instance_, name,
+               [&] { return instantiate(look_up(definitions_, current_definition_, definition).get()); });
+    }
+
+    void run_command(const Command& command) {
+        const std::string& type = command.type;
+        if (type == "module") {
+            try {
+                define_module(command);
+            } catch (const Skipped& skipped) {
+                current_instance_ = {nullptr, skipped.reason};
+                if (command.name) instances_[*command.name] = current_instance_;
+                throw;
+            }
+            define_instance(command.name, std::nullopt);
+        } else if (type == "module_definition") {
+            define_module(command);
+        } else if (type == "module_instance") {
+            define_instance(command.instance, command.module);
+        } else if (type == "register") {
+            const Named<Instance*>& named = look_up(instances_, current_instance_, command.name);
+            registered_[*command.as] = named;
+            linker_->define_instance(*command.as, *named.get());
+        } else if (type == "action") {
+            const auto results = act(command.action);
+            if (!results) throw Failed{command.action.field + " trapped: " + results.error().message()};
+        } else if (type == "assert_return") {
+            expect_results(command);
+        } else if (type == "assert_trap") {
+            expect_trap(command, command.text);
+        } else if (type == "assert_exhaustion") {
+            expect_trap(command, "call stack exhausted");
+        } else if (type == "assert_exception") {
+            expect_trap(command, "uncaught exception");
+        } else if (type == "assert_invalid" || type == "assert_malformed") {
+            expect_rejection(command);
+        } else if (type == "assert_unlinkable") {
+            expect_unlinkable(command);
+        } else if (type == "assert_uninstantiable") {
+            expect_uninstantiable(command);
+        } else {
+            throw Skipped{"command " + type};
+        }
+    }
+
+    const Script& script_;
+    Reporter& reporter_;
+    std::uint64_t line_ = 0;
+    std::shared_ptr<Engine> engine_;
+    std::unique_ptr<Store> store_;
+    std::unique_ptr<Linker> linker_;
+    std::map<std::string, Named<ModulePointer>> definitions_;
+    std::map<std::string, Named<Instance*>> instances_, registered_;
+    Named<ModulePointer> current_definition_;
+    Named<Instance*> current_instance_;
+};
+
+}  // namespace
+
+void run_script(const Script& script, const SessionOptions& options, Reporter& reporter) { Session(script, options, reporter).run(); }
+
+}  // namespace pollux::spec

@@ -1,0 +1,25 @@
+(module $basic
+  (func (export "add") (param i32 i32) (result i32) (i32.add (local.get 0) (local.get 1)))
+  (func $fac (export "fac") (param i64) (result i64)
+    (if (result i64) (i64.eqz (local.get 0))
+      (then (i64.const 1))
+      (else (i64.mul (local.get 0) (call $fac (i64.sub (local.get 0) (i64.const 1)))))))
+  (func (export "many") (param i32 i64 f32 f64 i32 i64 f32 f64 i32 i64 f32 f64 i32 i64 i32 i64 i32 i64 i32 i64 f64 f64 f64 f64 f64 f64 f64 f64)
+    (result f64)
+    (f64.add
+      (f64.add
+        (f64.add (f64.convert_i32_s (local.get 0)) (f64.convert_i64_s (local.get 1)))
+        (f64.add (f64.promote_f32 (local.get 2)) (local.get 3)))
+      (f64.add
+        (f64.add (f64.convert_i64_s (local.get 19)) (f64.convert_i32_s (local.get 18)))
+        (f64.add (local.get 26) (f64.mul (local.get 27) (f64.const 2))))))
+  (func $swap (export "results") (param i32 f64) (result f64 i32 i64 f32 i32)
+    (local.get 1) (local.get 0) (i64.const -5) (f32.const 1.5) (i32.const -1))
+  (func (export "sum_results") (param i32 f64) (result i32)
+    (local f64 i32 i64 f32)
+    (call $swap (local.get 0) (local.get 1))
+    (drop) (drop) (drop) (local.set 3) (drop)
+    (local.get 3))
+  (func (export "identity_v128") (param v128) (result v128) (local.get 0))
+  (func (export "identity_ref") (param externref) (result externref) (local.get 0))
+  (func (export "not_null") (param funcref) (result i32) (i32.eqz (ref.is_null (local.get 0)))))

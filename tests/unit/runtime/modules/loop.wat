@@ -1,0 +1,18 @@
+(module $loop
+  (memory (export "memory") 512)
+  (global $rounds (export "rounds") (mut i64) (i64.const 0))
+  (func (export "spin") (loop (global.set $rounds (i64.add (global.get $rounds) (i64.const 1))) (br 0)))
+  (func (export "spin_float") (param f64) (result f64)
+    (local i32)
+    (loop (local.set 0 (f64.add (f64.mul (local.get 0) (f64.const 1.5)) (f64.const 1)))
+      (br_if 0 (i32.ne (local.tee 1 (i32.add (local.get 1) (i32.const 1))) (i32.const 200000000))))
+    (local.get 0))
+  (func (export "fill_for_ever") (loop (memory.fill (i32.const 0) (i32.const 1) (i32.const 0x2000000)) (br 0)))
+  (func $leaf (param i32) (result i32) (i32.add (local.get 0) (i32.const 1)))
+  (func (export "call_for_ever") (local i32) (loop (local.set 0 (call $leaf (local.get 0))) (br 0)))
+  (func (export "sum") (param i32) (result i32)
+    (local i32)
+    (loop
+      (local.set 1 (i32.add (local.get 1) (call $leaf (local.get 0))))
+      (br_if 0 (local.tee 0 (i32.sub (local.get 0) (i32.const 1)))))
+    (local.get 1)))

@@ -1,0 +1,10 @@
+(module $threads
+  (import "env" "memory" (memory 1 4 shared))
+  (func (export "wait") (param i32 i32 i64) (result i32) (memory.atomic.wait32 (local.get 0) (local.get 1) (local.get 2)))
+  (func (export "wait64") (param i32 i64 i64) (result i32) (memory.atomic.wait64 (local.get 0) (local.get 1) (local.get 2)))
+  (func (export "notify") (param i32 i32) (result i32) (memory.atomic.notify (local.get 0) (local.get 1)))
+  (func (export "set") (param i32 i32) (i32.atomic.store (local.get 0) (local.get 1)))
+  (func (export "get") (param i32) (result i32) (i32.atomic.load (local.get 0)))
+  (func (export "add_often") (param i32 i32)
+    (loop (drop (i32.atomic.rmw.add (local.get 0) (i32.const 1)))
+      (br_if 0 (local.tee 1 (i32.sub (local.get 1) (i32.const 1)))))))

@@ -1,0 +1,66 @@
+// pollux: the command line. Picks the command; each is in a file of its own.
+#include <csignal>
+#include <cstdio>
+#include <span>
+#include <string_view>
+
+#include "tools/pollux/objdump.h"
+#include "tools/pollux/report.h"
+#include "tools/pollux/run.h"
+#include "tools/pollux/validate.h"
+#include "wasi/wasi.h"
+
+namespace pollux::cli {
+namespace {
+
+constexpr const char* kHelp =
+    "usage: pollux [run] [OPTIONS] FILE [ARGS...]   run a WebAssembly program (run may be left out)\n"
+    "       pollux validate FILE...                 check modules\n"
+    "       pollux objdump FILE                     show the machine code of a module's functions\n"
+    "       pollux COMMAND --help                   what a command can do, all its options\n"
+    "       pollux --version\n"
+    "\n"
+    "Pollux compiles each function in one pass to machine code and serves WASI preview 1 from one event loop: non-blocking standard\n"
+    "input, polling, terminals and sockets work as programs expect of POSIX.\n";
+
+struct Command {
+    std::string_view name;
+    int (*run)(std::span<const char* const> words);
+};
+
+constexpr Command kCommands[] = {
+    {"run", run_command},
+    {"validate", validate_command},
+    {"objdump", objdump_command},
+};
+
+int dispatch(std::span<const char* const> words) {
+    if (words.empty()) {
+        std::fputs(kHelp, stderr);
+        return kExitUsage;
+    }
+    const std::string_view first = words[0];
+    if (first == "--help" || first == "-h" || first == "help") {
+        std::fputs(kHelp, stdout);
+        return 0;
+    }
+    if (first == "--version" || first == "-V") {
+        std::puts("pollux " POLLUX_VERSION);
+        return 0;
+    }
+    for (const Command& command : kCommands) {
+        if (command.name == first) return command.run(words.subspan(1));
+    }
+    return run_command(words);
+}
+
+}  // namespace
+}  // namespace pollux::cli
+
+int main(int argc, char** argv) {
+    pollux::wasi::reserve_standard_streams();
+    // Programs learn of a broken pipe as EPIPE.
+    std::signal(SIGPIPE, SIG_IGN);
+    const std::span<const char* const> words(argv, static_cast<std::size_t>(argc));
+    return pollux::cli::dispatch(words.subspan(argc > 0 ? 1 : 0));
+}

@@ -1,0 +1,108 @@
+#include "wasi/wasi.h"
+
+#include <string>
+#include <utility>
+
+#include "jit/runtime/store.h"
+#include "wasi/import_table.h"
+
+namespace pollux::wasi {
+
+/// What a host function gets as its data.
+struct Wasi::Binding {
+    Wasi& wasi;
+    const Import& import;
+    AbiVersion abi;
+};
+
+namespace {
+
+/// 'i' and 'I' for each parameter; empty and false when the type is none that WASI has.
+std::pair<std::string, bool> signature_of(const wasm::FuncType& type) {
+    std::string signature;
+    for (const wasm::ValType& param : type.params) {
+        if (param.is_ref() || (param.kind() != wasm::Kind::i32 && param.kind() != wasm::Kind::i64)) return {};
+        signature += param.kind() == wasm::Kind::i64 ? 'I' : 'i';
+    }
+    return {signature, true};
+}
+
+bool results_fit(const Import& import, const wasm::FuncType& type) {
+    if (!import.returns_errno) return type.results.empty();
+    return type.results.size() == 1 && type.results[0] == wasm::ValType(wasm::Kind::i32);
+}
+
+}  // namespace
+
+Wasi::Wasi(std::unique_ptr<WasiContext> context, std::shared_ptr<FiberScheduler> scheduler)
+    : context_(std::move(context)), scheduler_(std::move(scheduler)) {
+    if (context_->config().trace) trace_.emplace(context_->config().trace_fd);
+}
+
+Wasi::~Wasi() = default;
+
+Result<std::unique_ptr<Wasi>> Wasi::create(Config config, std::shared_ptr<FiberScheduler> scheduler) {
+    auto context = WasiContext::create(std::move(config));
+    if (!context) return std::unexpected(context.error());
+    if (!scheduler) {
+        auto made = FiberScheduler::create();
+        if (!made) return std::unexpected(made.error());
+        scheduler = std::move(*made);
+    }
+    return std::unique_ptr<Wasi>(new Wasi(std::move(*context), std::move(scheduler)));
+}
+
+void Wasi::define_imports(Linker& linker, Store& store, Linker::Resolver otherwise) {
+    store.set_scheduler(scheduler_.get());
+    linker.set_resolver(
+        [this, otherwise = std::move(otherwise)](Store& of, const wasm::Module& module, const wasm::Import& import) -> std::optional<Extern> {
+            if (auto found = resolve(of, module, import)) return found;
+            return otherwise ? otherwise(of, module, import) : std::nullopt;
+        });
+}
+
+std::optional<Extern> Wasi::resolve(Store& store, const wasm::Module& module, const wasm::Import& wanted) {
+    const bool preview0 = wanted.module == kPreview0Module;
+    if (wanted.kind != wasm::ExternKind::func || (!preview0 && wanted.module != kPreview1Module)) return std::nullopt;
+    const wasm::FuncType& type = module.func_type(wanted.index);
+    const auto [signature, fits] = signature_of(type);
+    const Import* import = fits ? find_import(wanted.name, signature) : nullptr;
+    if (import == nullptr || !results_fit(*import, type) || (preview0 && !import->preview0)) return std::nullopt;
+    auto binding = std::make_unique<Binding>(Binding{*this, *import, preview0 ? AbiVersion::preview0 : AbiVersion::preview1});
+    const auto function = store.new_function(type, &Wasi::dispatch, binding.get());
+    if (!function) return std::nullopt;
+    bindings_.push_back(std::move(binding));
+    return Extern(*function);
+}
+
+TrapCode Wasi::dispatch(CallContext& context, wasm::V128* values) {
+    Binding& binding = host_data<Binding>(context);
+    Wasi& wasi = binding.wasi;
+    Store& store = store_of(context);
+    const Memory* memory = memory_of(context);
+    Call call{.context = *wasi.context_,
+              .reactor = wasi.scheduler_->reactor(),
+              .memory = memory != nullptr ? GuestMemory(memory->bytes()) : GuestMemory(),
+              .interrupt = &store.interrupt_flag(),
+              .abi = binding.abi};
+
+    Status status = Errno::success;
+    if (wasi.trace_) [[unlikely]] {
+        // At once, so that the call that a hanging program waits in is seen.
+        wasi.trace_->print(Trace::before(binding.import, call, values));
+        status = binding.import.invoke(call, values);
+        wasi.trace_->print(Trace::after(binding.import, call, values, status));
+    } else {
+        status = binding.import.invoke(call, values);
+    }
+
+    if (status.trap() == TrapCode::none) {
+        if (binding.import.returns_errno) values[0] = {static_cast<std::uint64_t>(status.error()), 0};
+        return TrapCode::none;
+    }
+    if (status.trap() == TrapCode::host_exit) return store.set_exit(wasi.exit_code().value_or(0));
+    const TrapCode reason = store.interrupted();
+    return reason != TrapCode::none ? reason : status.trap();
+}
+
+}  // namespace pollux::wasi
