@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "jit/runtime/runtime.h"
+#include "wasi/config.h"
 
 namespace pollux::bench {
 
@@ -133,6 +134,14 @@ T need(std::expected<T, InstantiationError> result) {
 [[nodiscard]] inline std::shared_ptr<Engine> shared_engine() {
     static const std::shared_ptr<Engine> engine = need(Engine::create({.threads = 1}));
     return engine;
+}
+
+/// What a program of a benchmark is given: a name, and this process's standard streams, which stay open.
+[[nodiscard]] inline wasi::Config wasi_config() {
+    wasi::Config config;
+    config.args = {"guest"};
+    config.close_standard_streams = false;
+    return config;
 }
 
 /// A module, an instance of it in a store of its own.

@@ -38,8 +38,7 @@ void measure_wasi(benchmark::State& state, std::string_view name, const Bytes& p
     guest.data(16, {64, 0, 0, 0, 1, 0, 0, 0});  // an iovec: one byte at 64
     guest.export_memory();
     guest.export_function("run", guest.counted_loop(join({arguments, {kCall, f, kDrop}})));
-    wasi::Config config;
-    config.args = {"guest"};
+    wasi::Config config = wasi_config();
     config.streams[1].source = wasi::Stream::Source::null;
     const auto wasi = need(wasi::Wasi::create(std::move(config)));
     GuestProgram program(guest.bytes(), [&](Linker& linker, Store& store) { wasi->define_imports(linker, store); });

@@ -65,9 +65,7 @@ void program(benchmark::State& state, const std::string& path) {
     const auto bytes = read_file(path);
     const auto module = need(ModuleBuilder::from_bytes(shared_engine(), bytes));
     for (auto _ : state) {
-        wasi::Config config;
-        config.args = {"guest"};
-        const auto wasi = need(wasi::Wasi::create(std::move(config)));
+        const auto wasi = need(wasi::Wasi::create(wasi_config()));
         auto store = need(Store::create(shared_engine()));
         Linker linker(*store);
         wasi->define_imports(linker, *store);

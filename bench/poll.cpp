@@ -36,8 +36,7 @@ private:
 };
 
 std::unique_ptr<wasi::Wasi> make_wasi(int input, int output, std::shared_ptr<wasi::FiberScheduler> scheduler = nullptr) {
-    wasi::Config config;
-    config.args = {"guest"};
+    wasi::Config config = wasi_config();
     config.streams[0] = {.source = wasi::Stream::Source::fd, .path = {}, .fd = input};
     config.streams[1] = {.source = wasi::Stream::Source::fd, .path = {}, .fd = output};
     return need(wasi::Wasi::create(std::move(config), std::move(scheduler)));

@@ -41,9 +41,7 @@ void nop_in_process(benchmark::State& state) {
     for (auto _ : state) {
         auto own_engine = need(Engine::create({.threads = 1}));
         auto module = need(ModuleBuilder::from_bytes(own_engine, bytes));
-        wasi::Config config;
-        config.args = {"nop"};
-        const auto wasi = need(wasi::Wasi::create(std::move(config)));
+        const auto wasi = need(wasi::Wasi::create(wasi_config()));
         auto store = need(Store::create(own_engine));
         Linker linker(*store);
         wasi->define_imports(linker, *store);

@@ -87,8 +87,8 @@ Result<> check_baseline() {
     } kNeeded[] = {{bit_SSE3, "SSE3"}, {bit_SSSE3, "SSSE3"}, {bit_SSE4_1, "SSE4.1"}, {bit_SSE4_2, "SSE4.2"}, {bit_POPCNT, "POPCNT"}};
     for (const auto& feature : kNeeded) {
         if ((basic.ecx & feature.bit) == 0) {
-            return fail(ErrorKind::unsupported, std::string("this processor lacks ") + feature.name +
-                                                    "; compiled code needs x86-64-v2 (SSE4.2 and POPCNT)");
+            return fail(ErrorKind::unsupported,
+                        std::string("this processor lacks ") + feature.name + "; compiled code needs x86-64-v2 (SSE4.2 and POPCNT)");
         }
     }
     return {};

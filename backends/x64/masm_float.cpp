@@ -17,7 +17,6 @@ namespace {
 
 constexpr VectorOp kMovaps{Inst::kIdMovaps, Inst::kIdVmovaps};
 constexpr VectorOp kAndps{Inst::kIdAndps, Inst::kIdVandps, true};
-constexpr VectorOp kAndnps{Inst::kIdAndnps, Inst::kIdVandnps};
 constexpr VectorOp kOrps{Inst::kIdOrps, Inst::kIdVorps, true};
 constexpr VectorOp kXorps{Inst::kIdXorps, Inst::kIdVxorps, true};
 constexpr VectorOp kAdd[] = {{Inst::kIdAddss, Inst::kIdVaddss, true}, {Inst::kIdAddsd, Inst::kIdVaddsd, true}};
@@ -149,7 +148,10 @@ void Masm::vector1(const VectorOp& op, Reg d, const VectorSource& a, std::uint8_
 void Masm::fp_binary(FpBinOp op, Width width, Reg d, Reg a, Operand b) {
     const std::size_t w = index(width);
     switch (op) {
-        case FpBinOp::add: case FpBinOp::sub: case FpBinOp::mul: case FpBinOp::div: {
+        case FpBinOp::add:
+        case FpBinOp::sub:
+        case FpBinOp::mul:
+        case FpBinOp::div: {
             const VectorOp* const kOps[] = {kAdd, kSub, kMul, kDiv};
             const VectorSource source = b.is_reg() ? VectorSource(b.reg) : VectorSource(slot_memory(b.slot, bytes(width)));
             vector(kOps[static_cast<std::size_t>(op)][w], d, a, source);
@@ -182,10 +184,13 @@ void Masm::fp_unary(FpUnOp op, Width width, Reg d, Reg a) {
     const std::size_t w = index(width);
     constexpr std::uint8_t kNoInexact = 8;
     switch (op) {
-        case FpUnOp::abs: vector(kAndps, d, a, magnitude_mask(width)); return;
-        case FpUnOp::neg: vector(kXorps, d, a, sign_mask(width)); return;
-        case FpUnOp::sqrt: break;
-        case FpUnOp::nearest: case FpUnOp::floor: case FpUnOp::ceil: case FpUnOp::trunc: break;
+        case FpUnOp::abs:     vector(kAndps, d, a, magnitude_mask(width)); return;
+        case FpUnOp::neg:     vector(kXorps, d, a, sign_mask(width)); return;
+        case FpUnOp::sqrt:    break;
+        case FpUnOp::nearest:
+        case FpUnOp::floor:
+        case FpUnOp::ceil:
+        case FpUnOp::trunc:   break;
     }
     // Both instructions keep the upper lanes of their target, so they wait for it: make it the source, or clear it.
     if (!features_.avx && d != a) zero_vector(d);
@@ -230,10 +235,22 @@ void Masm::fp_compare_set(FloatCond condition, Width width, Reg d, Reg a, Reg b)
             as().setne(gp8(kScratchGp));
             as().or_(gp8(d), gp8(kScratchGp));
             break;
-        case FloatCond::lt: fp_compare(width, b, a); as().seta(gp8(d)); break;
-        case FloatCond::gt: fp_compare(width, a, b); as().seta(gp8(d)); break;
-        case FloatCond::le: fp_compare(width, b, a); as().setae(gp8(d)); break;
-        case FloatCond::ge: fp_compare(width, a, b); as().setae(gp8(d)); break;
+        case FloatCond::lt:
+            fp_compare(width, b, a);
+            as().seta(gp8(d));
+            break;
+        case FloatCond::gt:
+            fp_compare(width, a, b);
+            as().seta(gp8(d));
+            break;
+        case FloatCond::le:
+            fp_compare(width, b, a);
+            as().setae(gp8(d));
+            break;
+        case FloatCond::ge:
+            fp_compare(width, a, b);
+            as().setae(gp8(d));
+            break;
     }
 }
 
@@ -241,9 +258,12 @@ void Masm::fp_compare_branch(FloatCond condition, Width width, bool when, Reg a,
     const bool exchange = condition == FloatCond::lt || condition == FloatCond::le;
     fp_compare(width, exchange ? b : a, exchange ? a : b);
     switch (condition) {
-        case FloatCond::lt: case FloatCond::gt: emitter_.jump_if(when ? Condition::kA : Condition::kBE, label); break;
-        case FloatCond::le: case FloatCond::ge: emitter_.jump_if(when ? Condition::kAE : Condition::kB, label); break;
-        case FloatCond::eq: case FloatCond::ne:
+        case FloatCond::lt:
+        case FloatCond::gt: emitter_.jump_if(when ? Condition::kA : Condition::kBE, label); break;
+        case FloatCond::le:
+        case FloatCond::ge: emitter_.jump_if(when ? Condition::kAE : Condition::kB, label); break;
+        case FloatCond::eq:
+        case FloatCond::ne:
             if ((condition == FloatCond::eq) == when) {
                 const std::int32_t unordered = emitter_.jump_short_if(Condition::kP);
                 emitter_.jump_if(Condition::kE, label);
@@ -263,7 +283,8 @@ void Masm::emit_slow_path(SlowPath path) {
     emitter_.bind(path.entry);
     const std::size_t w = index(path.width);
     switch (path.kind) {
-        case SlowPath::Kind::min: case SlowPath::Kind::max: {
+        case SlowPath::Kind::min:
+        case SlowPath::Kind::max: {
             // The flags of the comparison are still set. Equal: zeros of different signs count as ordered. NaN: a + b is a quiet NaN.
             const std::int32_t unordered = emitter_.jump_short_if(Condition::kP);
             vector(path.kind == SlowPath::Kind::min ? kOrps : kAndps, path.d, path.a, path.b);
@@ -324,14 +345,14 @@ Masm::Truncation Masm::truncation(Opcode op) {
     constexpr Width n = Width::w32;
     constexpr Width w = Width::w64;
     switch (op) {
-        case Opcode::I32TruncF32S: return {n, n, true, false};
-        case Opcode::I32TruncF32U: return {n, n, false, false};
-        case Opcode::I32TruncF64S: return {w, n, true, false};
-        case Opcode::I32TruncF64U: return {w, n, false, false};
-        case Opcode::I64TruncF32S: return {n, w, true, false};
-        case Opcode::I64TruncF32U: return {n, w, false, false};
-        case Opcode::I64TruncF64S: return {w, w, true, false};
-        case Opcode::I64TruncF64U: return {w, w, false, false};
+        case Opcode::I32TruncF32S:    return {n, n, true, false};
+        case Opcode::I32TruncF32U:    return {n, n, false, false};
+        case Opcode::I32TruncF64S:    return {w, n, true, false};
+        case Opcode::I32TruncF64U:    return {w, n, false, false};
+        case Opcode::I64TruncF32S:    return {n, w, true, false};
+        case Opcode::I64TruncF32U:    return {n, w, false, false};
+        case Opcode::I64TruncF64S:    return {w, w, true, false};
+        case Opcode::I64TruncF64U:    return {w, w, false, false};
         case Opcode::I32TruncSatF32S: return {n, n, true, true};
         case Opcode::I32TruncSatF32U: return {n, n, false, true};
         case Opcode::I32TruncSatF64S: return {w, n, true, true};
@@ -339,7 +360,7 @@ Masm::Truncation Masm::truncation(Opcode op) {
         case Opcode::I64TruncSatF32S: return {n, w, true, true};
         case Opcode::I64TruncSatF32U: return {n, w, false, true};
         case Opcode::I64TruncSatF64S: return {w, w, true, true};
-        default: return {w, w, false, true};
+        default:                      return {w, w, false, true};
     }
 }
 
@@ -456,21 +477,23 @@ void Masm::convert(Opcode op, Reg d, Reg a) {
     constexpr Width n = Width::w32;
     constexpr Width w = Width::w64;
     switch (op) {
-        case Opcode::I32WrapI64: case Opcode::I64ExtendI32U: return extend(ExtendOp::u32_64, d, a);
-        case Opcode::I64ExtendI32S: return extend(ExtendOp::s32_64, d, a);
+        case Opcode::I32WrapI64:
+        case Opcode::I64ExtendI32U:     return extend(ExtendOp::u32_64, d, a);
+        case Opcode::I64ExtendI32S:     return extend(ExtendOp::s32_64, d, a);
         case Opcode::I32ReinterpretF32: return fp_to_gp(n, d, a);
         case Opcode::I64ReinterpretF64: return fp_to_gp(w, d, a);
         case Opcode::F32ReinterpretI32: return gp_to_fp(n, d, a);
         case Opcode::F64ReinterpretI64: return gp_to_fp(w, d, a);
-        case Opcode::F32ConvertI32S: return convert_integer(op, n, n, true, d, a);
-        case Opcode::F32ConvertI32U: return convert_integer(op, n, n, false, d, a);
-        case Opcode::F32ConvertI64S: return convert_integer(op, w, n, true, d, a);
-        case Opcode::F32ConvertI64U: return convert_integer(op, w, n, false, d, a);
-        case Opcode::F64ConvertI32S: return convert_integer(op, n, w, true, d, a);
-        case Opcode::F64ConvertI32U: return convert_integer(op, n, w, false, d, a);
-        case Opcode::F64ConvertI64S: return convert_integer(op, w, w, true, d, a);
-        case Opcode::F64ConvertI64U: return convert_integer(op, w, w, false, d, a);
-        case Opcode::F64PromoteF32: case Opcode::F32DemoteF64: {
+        case Opcode::F32ConvertI32S:    return convert_integer(op, n, n, true, d, a);
+        case Opcode::F32ConvertI32U:    return convert_integer(op, n, n, false, d, a);
+        case Opcode::F32ConvertI64S:    return convert_integer(op, w, n, true, d, a);
+        case Opcode::F32ConvertI64U:    return convert_integer(op, w, n, false, d, a);
+        case Opcode::F64ConvertI32S:    return convert_integer(op, n, w, true, d, a);
+        case Opcode::F64ConvertI32U:    return convert_integer(op, n, w, false, d, a);
+        case Opcode::F64ConvertI64S:    return convert_integer(op, w, w, true, d, a);
+        case Opcode::F64ConvertI64U:    return convert_integer(op, w, w, false, d, a);
+        case Opcode::F64PromoteF32:
+        case Opcode::F32DemoteF64:      {
             const VectorOp& conversion = kConvertFloat[op == Opcode::F64PromoteF32 ? 0 : 1];
             if (features_.avx) {
                 as().emit(conversion.avx, xmm(d), xmm(a), xmm(a));

@@ -16,7 +16,7 @@ constexpr std::int64_t immediate(Width width, const Operand& b) noexcept {
 }
 
 constexpr Condition condition_code(IntCond condition) noexcept {
-    constexpr Condition kCodes[] = {Condition::kE, Condition::kNE, Condition::kL, Condition::kB, Condition::kG,
+    constexpr Condition kCodes[] = {Condition::kE, Condition::kNE, Condition::kL,  Condition::kB,  Condition::kG,
                                     Condition::kA, Condition::kLE, Condition::kBE, Condition::kGE, Condition::kAE};
     return kCodes[static_cast<std::size_t>(condition)];
 }
@@ -232,9 +232,9 @@ void Masm::bit_count(BitOp op, Width width, Reg d, Reg a) {
 
 void Masm::extend(ExtendOp op, Reg d, Reg a) {
     switch (op) {
-        case ExtendOp::s8_32: as().movsx(gp32(d), gp8(a)); break;
+        case ExtendOp::s8_32:  as().movsx(gp32(d), gp8(a)); break;
         case ExtendOp::s16_32: as().movsx(gp32(d), gp16(a)); break;
-        case ExtendOp::s8_64: as().movsx(gp64(d), gp8(a)); break;
+        case ExtendOp::s8_64:  as().movsx(gp64(d), gp8(a)); break;
         case ExtendOp::s16_64: as().movsx(gp64(d), gp16(a)); break;
         case ExtendOp::s32_64: as().movsxd(gp64(d), gp32(a)); break;
         case ExtendOp::u32_64: as().mov(gp32(d), gp32(a)); break;

@@ -144,7 +144,7 @@ void Masm::simd_replace_lane(Opcode op, Reg d, Reg a, Reg value, std::uint8_t la
         case Opcode::I32x4ReplaceLane: insert(2, gp32(value)); break;
         case Opcode::I64x2ReplaceLane: insert(3, gp64(value)); break;
         case Opcode::F32x4ReplaceLane: vector(kInsertps, d, a, value, static_cast<std::uint8_t>(lane << 4)); break;
-        default: vector(lane == 0 ? kMovsd : kMovlhps, d, a, value); break;  // F64x2ReplaceLane
+        default:                       vector(lane == 0 ? kMovsd : kMovlhps, d, a, value); break;  // F64x2ReplaceLane
     }
 }
 
@@ -175,7 +175,7 @@ void Masm::simd_test(Opcode op, Reg d, Reg a) {
             mask(Inst::kIdPmovmskb, Inst::kIdVpmovmskb, kT0);
             break;
         case Opcode::I32x4Bitmask: mask(Inst::kIdMovmskps, Inst::kIdVmovmskps, a); break;
-        default: mask(Inst::kIdMovmskpd, Inst::kIdVmovmskpd, a); break;  // I64x2Bitmask
+        default:                   mask(Inst::kIdMovmskpd, Inst::kIdVmovmskpd, a); break;  // I64x2Bitmask
     }
 }
 
@@ -218,10 +218,14 @@ bool Masm::shuffle_special(Reg d, Reg a, Reg b, std::span<const std::uint8_t, 16
     }
     // Interleaving of the low or the high halves.
     constexpr VectorOp kInterleave[2][4] = {
-        {{Inst::kIdPunpcklbw, Inst::kIdVpunpcklbw}, {Inst::kIdPunpcklwd, Inst::kIdVpunpcklwd},
-         {Inst::kIdPunpckldq, Inst::kIdVpunpckldq}, {Inst::kIdPunpcklqdq, Inst::kIdVpunpcklqdq}},
-        {{Inst::kIdPunpckhbw, Inst::kIdVpunpckhbw}, {Inst::kIdPunpckhwd, Inst::kIdVpunpckhwd},
-         {Inst::kIdPunpckhdq, Inst::kIdVpunpckhdq}, {Inst::kIdPunpckhqdq, Inst::kIdVpunpckhqdq}},
+        {{Inst::kIdPunpcklbw, Inst::kIdVpunpcklbw},
+         {Inst::kIdPunpcklwd, Inst::kIdVpunpcklwd},
+         {Inst::kIdPunpckldq, Inst::kIdVpunpckldq},
+         {Inst::kIdPunpcklqdq, Inst::kIdVpunpcklqdq}},
+        {{Inst::kIdPunpckhbw, Inst::kIdVpunpckhbw},
+         {Inst::kIdPunpckhwd, Inst::kIdVpunpckhwd},
+         {Inst::kIdPunpckhdq, Inst::kIdVpunpckhdq},
+         {Inst::kIdPunpckhqdq, Inst::kIdVpunpckhqdq}},
     };
     for (unsigned high = 0; high < 2; ++high) {
         for (unsigned size = 0; size < 4; ++size) {
@@ -279,16 +283,17 @@ void Masm::simd_load(Opcode op, Reg d, Address address) {
         vector1({sse, avx_instruction}, d, memory(address, 8));
     };
     switch (op) {
-        case Opcode::V128Load8x8S: return extending(Inst::kIdPmovsxbw, Inst::kIdVpmovsxbw);
-        case Opcode::V128Load8x8U: return extending(Inst::kIdPmovzxbw, Inst::kIdVpmovzxbw);
-        case Opcode::V128Load16x4S: return extending(Inst::kIdPmovsxwd, Inst::kIdVpmovsxwd);
-        case Opcode::V128Load16x4U: return extending(Inst::kIdPmovzxwd, Inst::kIdVpmovzxwd);
-        case Opcode::V128Load32x2S: return extending(Inst::kIdPmovsxdq, Inst::kIdVpmovsxdq);
-        case Opcode::V128Load32x2U: return extending(Inst::kIdPmovzxdq, Inst::kIdVpmovzxdq);
-        case Opcode::V128Load32Zero: return guest_load(LoadOp::f32, d, address);
-        case Opcode::V128Load64Zero: return guest_load(LoadOp::f64, d, address);
-        case Opcode::V128Load: return guest_load(LoadOp::v128, d, address);
-        case Opcode::V128Load8Splat: case Opcode::V128Load16Splat: {
+        case Opcode::V128Load8x8S:    return extending(Inst::kIdPmovsxbw, Inst::kIdVpmovsxbw);
+        case Opcode::V128Load8x8U:    return extending(Inst::kIdPmovzxbw, Inst::kIdVpmovzxbw);
+        case Opcode::V128Load16x4S:   return extending(Inst::kIdPmovsxwd, Inst::kIdVpmovsxwd);
+        case Opcode::V128Load16x4U:   return extending(Inst::kIdPmovzxwd, Inst::kIdVpmovzxwd);
+        case Opcode::V128Load32x2S:   return extending(Inst::kIdPmovsxdq, Inst::kIdVpmovsxdq);
+        case Opcode::V128Load32x2U:   return extending(Inst::kIdPmovzxdq, Inst::kIdVpmovzxdq);
+        case Opcode::V128Load32Zero:  return guest_load(LoadOp::f32, d, address);
+        case Opcode::V128Load64Zero:  return guest_load(LoadOp::f64, d, address);
+        case Opcode::V128Load:        return guest_load(LoadOp::v128, d, address);
+        case Opcode::V128Load8Splat:
+        case Opcode::V128Load16Splat: {
             const bool byte = op == Opcode::V128Load8Splat;
             if (features_.avx2) {
                 guest_access();

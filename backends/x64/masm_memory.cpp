@@ -14,11 +14,18 @@ namespace {
 
 constexpr std::uint32_t load_bytes(LoadOp op) noexcept {
     switch (op) {
-        case LoadOp::u8: case LoadOp::s8_32: case LoadOp::s8_64: return 1;
-        case LoadOp::u16: case LoadOp::s16_32: case LoadOp::s16_64: return 2;
-        case LoadOp::u32: case LoadOp::s32_64: case LoadOp::f32: return 4;
-        case LoadOp::u64: case LoadOp::f64: return 8;
-        case LoadOp::v128: return 16;
+        case LoadOp::u8:
+        case LoadOp::s8_32:
+        case LoadOp::s8_64:  return 1;
+        case LoadOp::u16:
+        case LoadOp::s16_32:
+        case LoadOp::s16_64: return 2;
+        case LoadOp::u32:
+        case LoadOp::s32_64:
+        case LoadOp::f32:    return 4;
+        case LoadOp::u64:
+        case LoadOp::f64:    return 8;
+        case LoadOp::v128:   return 16;
     }
     return 0;
 }
@@ -44,30 +51,30 @@ constexpr StoreOp slot_store(Kind kind) noexcept {
 void Masm::load_from(LoadOp op, Reg d, const x86::Mem& source) {
     const bool avx = features_.avx;
     switch (op) {
-        case LoadOp::u8: as().movzx(gp32(d), source); break;
-        case LoadOp::u16: as().movzx(gp32(d), source); break;
-        case LoadOp::u32: as().mov(gp32(d), source); break;
-        case LoadOp::s8_32: as().movsx(gp32(d), source); break;
+        case LoadOp::u8:     as().movzx(gp32(d), source); break;
+        case LoadOp::u16:    as().movzx(gp32(d), source); break;
+        case LoadOp::u32:    as().mov(gp32(d), source); break;
+        case LoadOp::s8_32:  as().movsx(gp32(d), source); break;
         case LoadOp::s16_32: as().movsx(gp32(d), source); break;
-        case LoadOp::s8_64: as().movsx(gp64(d), source); break;
+        case LoadOp::s8_64:  as().movsx(gp64(d), source); break;
         case LoadOp::s16_64: as().movsx(gp64(d), source); break;
         case LoadOp::s32_64: as().movsxd(gp64(d), source); break;
-        case LoadOp::u64: as().mov(gp64(d), source); break;
-        case LoadOp::f32: as().emit(avx ? x86::Inst::kIdVmovss : x86::Inst::kIdMovss, xmm(d), source); break;
-        case LoadOp::f64: as().emit(avx ? x86::Inst::kIdVmovsd : x86::Inst::kIdMovsd, xmm(d), source); break;
-        case LoadOp::v128: as().emit(avx ? x86::Inst::kIdVmovups : x86::Inst::kIdMovups, xmm(d), source); break;
+        case LoadOp::u64:    as().mov(gp64(d), source); break;
+        case LoadOp::f32:    as().emit(avx ? x86::Inst::kIdVmovss : x86::Inst::kIdMovss, xmm(d), source); break;
+        case LoadOp::f64:    as().emit(avx ? x86::Inst::kIdVmovsd : x86::Inst::kIdMovsd, xmm(d), source); break;
+        case LoadOp::v128:   as().emit(avx ? x86::Inst::kIdVmovups : x86::Inst::kIdMovups, xmm(d), source); break;
     }
 }
 
 void Masm::store_to(StoreOp op, const x86::Mem& target, Reg s) {
     const bool avx = features_.avx;
     switch (op) {
-        case StoreOp::b8: as().mov(target, gp8(s)); break;
-        case StoreOp::b16: as().mov(target, gp16(s)); break;
-        case StoreOp::b32: as().mov(target, gp32(s)); break;
-        case StoreOp::b64: as().mov(target, gp64(s)); break;
-        case StoreOp::f32: as().emit(avx ? x86::Inst::kIdVmovss : x86::Inst::kIdMovss, target, xmm(s)); break;
-        case StoreOp::f64: as().emit(avx ? x86::Inst::kIdVmovsd : x86::Inst::kIdMovsd, target, xmm(s)); break;
+        case StoreOp::b8:   as().mov(target, gp8(s)); break;
+        case StoreOp::b16:  as().mov(target, gp16(s)); break;
+        case StoreOp::b32:  as().mov(target, gp32(s)); break;
+        case StoreOp::b64:  as().mov(target, gp64(s)); break;
+        case StoreOp::f32:  as().emit(avx ? x86::Inst::kIdVmovss : x86::Inst::kIdMovss, target, xmm(s)); break;
+        case StoreOp::f64:  as().emit(avx ? x86::Inst::kIdVmovsd : x86::Inst::kIdMovsd, target, xmm(s)); break;
         case StoreOp::v128: as().emit(avx ? x86::Inst::kIdVmovups : x86::Inst::kIdMovups, target, xmm(s)); break;
     }
 }

@@ -124,7 +124,9 @@ struct Binary {
     std::uint8_t immediate = 0;
 };
 
-constexpr Binary plain(std::uint32_t sse, std::uint32_t avx, bool commutative) { return {Binary::Form::plain, pair(sse, avx, commutative), {}, 0}; }
+constexpr Binary plain(std::uint32_t sse, std::uint32_t avx, bool commutative) {
+    return {Binary::Form::plain, pair(sse, avx, commutative), {}, 0};
+}
 constexpr Binary swapped(std::uint32_t sse, std::uint32_t avx) { return {Binary::Form::swapped, pair(sse, avx), {}, 0}; }
 constexpr Binary complemented(std::uint32_t sse, std::uint32_t avx) { return {Binary::Form::complemented, pair(sse, avx), {}, 0}; }
 constexpr Binary float_compare(const VectorOp& op, std::uint8_t predicate, bool swap = false) {
@@ -145,120 +147,120 @@ constexpr Binary binary_form(Opcode op) {
     const VectorOp eq16 = kPcmpeqw;
     const VectorOp eq32 = pair(Inst::kIdPcmpeqd, Inst::kIdVpcmpeqd, true);
     switch (op) {
-        case Opcode::V128And: return plain(Inst::kIdPand, Inst::kIdVpand, c);
-        case Opcode::V128Or: return plain(Inst::kIdPor, Inst::kIdVpor, c);
-        case Opcode::V128Xor: return plain(Inst::kIdPxor, Inst::kIdVpxor, c);
+        case Opcode::V128And:    return plain(Inst::kIdPand, Inst::kIdVpand, c);
+        case Opcode::V128Or:     return plain(Inst::kIdPor, Inst::kIdVpor, c);
+        case Opcode::V128Xor:    return plain(Inst::kIdPxor, Inst::kIdVpxor, c);
         case Opcode::V128Andnot: return swapped(Inst::kIdPandn, Inst::kIdVpandn);
 
-        case Opcode::I8x16Add: return plain(Inst::kIdPaddb, Inst::kIdVpaddb, c);
-        case Opcode::I8x16AddSatS: return plain(Inst::kIdPaddsb, Inst::kIdVpaddsb, c);
-        case Opcode::I8x16AddSatU: return plain(Inst::kIdPaddusb, Inst::kIdVpaddusb, c);
-        case Opcode::I8x16Sub: return plain(Inst::kIdPsubb, Inst::kIdVpsubb, n);
-        case Opcode::I8x16SubSatS: return plain(Inst::kIdPsubsb, Inst::kIdVpsubsb, n);
-        case Opcode::I8x16SubSatU: return plain(Inst::kIdPsubusb, Inst::kIdVpsubusb, n);
-        case Opcode::I8x16MinS: return plain(Inst::kIdPminsb, Inst::kIdVpminsb, c);
-        case Opcode::I8x16MinU: return plain(Inst::kIdPminub, Inst::kIdVpminub, c);
-        case Opcode::I8x16MaxS: return plain(Inst::kIdPmaxsb, Inst::kIdVpmaxsb, c);
-        case Opcode::I8x16MaxU: return plain(Inst::kIdPmaxub, Inst::kIdVpmaxub, c);
-        case Opcode::I8x16AvgrU: return plain(Inst::kIdPavgb, Inst::kIdVpavgb, c);
-        case Opcode::I8x16NarrowI16x8S: return plain(Inst::kIdPacksswb, Inst::kIdVpacksswb, n);
-        case Opcode::I8x16NarrowI16x8U: return plain(Inst::kIdPackuswb, Inst::kIdVpackuswb, n);
+        case Opcode::I8x16Add:            return plain(Inst::kIdPaddb, Inst::kIdVpaddb, c);
+        case Opcode::I8x16AddSatS:        return plain(Inst::kIdPaddsb, Inst::kIdVpaddsb, c);
+        case Opcode::I8x16AddSatU:        return plain(Inst::kIdPaddusb, Inst::kIdVpaddusb, c);
+        case Opcode::I8x16Sub:            return plain(Inst::kIdPsubb, Inst::kIdVpsubb, n);
+        case Opcode::I8x16SubSatS:        return plain(Inst::kIdPsubsb, Inst::kIdVpsubsb, n);
+        case Opcode::I8x16SubSatU:        return plain(Inst::kIdPsubusb, Inst::kIdVpsubusb, n);
+        case Opcode::I8x16MinS:           return plain(Inst::kIdPminsb, Inst::kIdVpminsb, c);
+        case Opcode::I8x16MinU:           return plain(Inst::kIdPminub, Inst::kIdVpminub, c);
+        case Opcode::I8x16MaxS:           return plain(Inst::kIdPmaxsb, Inst::kIdVpmaxsb, c);
+        case Opcode::I8x16MaxU:           return plain(Inst::kIdPmaxub, Inst::kIdVpmaxub, c);
+        case Opcode::I8x16AvgrU:          return plain(Inst::kIdPavgb, Inst::kIdVpavgb, c);
+        case Opcode::I8x16NarrowI16x8S:   return plain(Inst::kIdPacksswb, Inst::kIdVpacksswb, n);
+        case Opcode::I8x16NarrowI16x8U:   return plain(Inst::kIdPackuswb, Inst::kIdVpackuswb, n);
         case Opcode::I8x16RelaxedSwizzle: return plain(Inst::kIdPshufb, Inst::kIdVpshufb, n);
-        case Opcode::I8x16Eq: return plain(Inst::kIdPcmpeqb, Inst::kIdVpcmpeqb, c);
-        case Opcode::I8x16Ne: return complemented(Inst::kIdPcmpeqb, Inst::kIdVpcmpeqb);
-        case Opcode::I8x16GtS: return plain(Inst::kIdPcmpgtb, Inst::kIdVpcmpgtb, n);
-        case Opcode::I8x16LtS: return swapped(Inst::kIdPcmpgtb, Inst::kIdVpcmpgtb);
-        case Opcode::I8x16LeS: return equals(Inst::kIdPminsb, Inst::kIdVpminsb, eq8);
-        case Opcode::I8x16GeS: return equals(Inst::kIdPmaxsb, Inst::kIdVpmaxsb, eq8);
-        case Opcode::I8x16LeU: return equals(Inst::kIdPminub, Inst::kIdVpminub, eq8);
-        case Opcode::I8x16GeU: return equals(Inst::kIdPmaxub, Inst::kIdVpmaxub, eq8);
-        case Opcode::I8x16LtU: return differs(Inst::kIdPmaxub, Inst::kIdVpmaxub, eq8);
-        case Opcode::I8x16GtU: return differs(Inst::kIdPminub, Inst::kIdVpminub, eq8);
+        case Opcode::I8x16Eq:             return plain(Inst::kIdPcmpeqb, Inst::kIdVpcmpeqb, c);
+        case Opcode::I8x16Ne:             return complemented(Inst::kIdPcmpeqb, Inst::kIdVpcmpeqb);
+        case Opcode::I8x16GtS:            return plain(Inst::kIdPcmpgtb, Inst::kIdVpcmpgtb, n);
+        case Opcode::I8x16LtS:            return swapped(Inst::kIdPcmpgtb, Inst::kIdVpcmpgtb);
+        case Opcode::I8x16LeS:            return equals(Inst::kIdPminsb, Inst::kIdVpminsb, eq8);
+        case Opcode::I8x16GeS:            return equals(Inst::kIdPmaxsb, Inst::kIdVpmaxsb, eq8);
+        case Opcode::I8x16LeU:            return equals(Inst::kIdPminub, Inst::kIdVpminub, eq8);
+        case Opcode::I8x16GeU:            return equals(Inst::kIdPmaxub, Inst::kIdVpmaxub, eq8);
+        case Opcode::I8x16LtU:            return differs(Inst::kIdPmaxub, Inst::kIdVpmaxub, eq8);
+        case Opcode::I8x16GtU:            return differs(Inst::kIdPminub, Inst::kIdVpminub, eq8);
 
-        case Opcode::I16x8Add: return plain(Inst::kIdPaddw, Inst::kIdVpaddw, c);
-        case Opcode::I16x8AddSatS: return plain(Inst::kIdPaddsw, Inst::kIdVpaddsw, c);
-        case Opcode::I16x8AddSatU: return plain(Inst::kIdPaddusw, Inst::kIdVpaddusw, c);
-        case Opcode::I16x8Sub: return plain(Inst::kIdPsubw, Inst::kIdVpsubw, n);
-        case Opcode::I16x8SubSatS: return plain(Inst::kIdPsubsw, Inst::kIdVpsubsw, n);
-        case Opcode::I16x8SubSatU: return plain(Inst::kIdPsubusw, Inst::kIdVpsubusw, n);
-        case Opcode::I16x8Mul: return plain(Inst::kIdPmullw, Inst::kIdVpmullw, c);
-        case Opcode::I16x8MinS: return plain(Inst::kIdPminsw, Inst::kIdVpminsw, c);
-        case Opcode::I16x8MinU: return plain(Inst::kIdPminuw, Inst::kIdVpminuw, c);
-        case Opcode::I16x8MaxS: return plain(Inst::kIdPmaxsw, Inst::kIdVpmaxsw, c);
-        case Opcode::I16x8MaxU: return plain(Inst::kIdPmaxuw, Inst::kIdVpmaxuw, c);
-        case Opcode::I16x8AvgrU: return plain(Inst::kIdPavgw, Inst::kIdVpavgw, c);
-        case Opcode::I16x8NarrowI32x4S: return plain(Inst::kIdPackssdw, Inst::kIdVpackssdw, n);
-        case Opcode::I16x8NarrowI32x4U: return plain(Inst::kIdPackusdw, Inst::kIdVpackusdw, n);
-        case Opcode::I16x8RelaxedQ15mulrS: return plain(Inst::kIdPmulhrsw, Inst::kIdVpmulhrsw, c);
+        case Opcode::I16x8Add:                   return plain(Inst::kIdPaddw, Inst::kIdVpaddw, c);
+        case Opcode::I16x8AddSatS:               return plain(Inst::kIdPaddsw, Inst::kIdVpaddsw, c);
+        case Opcode::I16x8AddSatU:               return plain(Inst::kIdPaddusw, Inst::kIdVpaddusw, c);
+        case Opcode::I16x8Sub:                   return plain(Inst::kIdPsubw, Inst::kIdVpsubw, n);
+        case Opcode::I16x8SubSatS:               return plain(Inst::kIdPsubsw, Inst::kIdVpsubsw, n);
+        case Opcode::I16x8SubSatU:               return plain(Inst::kIdPsubusw, Inst::kIdVpsubusw, n);
+        case Opcode::I16x8Mul:                   return plain(Inst::kIdPmullw, Inst::kIdVpmullw, c);
+        case Opcode::I16x8MinS:                  return plain(Inst::kIdPminsw, Inst::kIdVpminsw, c);
+        case Opcode::I16x8MinU:                  return plain(Inst::kIdPminuw, Inst::kIdVpminuw, c);
+        case Opcode::I16x8MaxS:                  return plain(Inst::kIdPmaxsw, Inst::kIdVpmaxsw, c);
+        case Opcode::I16x8MaxU:                  return plain(Inst::kIdPmaxuw, Inst::kIdVpmaxuw, c);
+        case Opcode::I16x8AvgrU:                 return plain(Inst::kIdPavgw, Inst::kIdVpavgw, c);
+        case Opcode::I16x8NarrowI32x4S:          return plain(Inst::kIdPackssdw, Inst::kIdVpackssdw, n);
+        case Opcode::I16x8NarrowI32x4U:          return plain(Inst::kIdPackusdw, Inst::kIdVpackusdw, n);
+        case Opcode::I16x8RelaxedQ15mulrS:       return plain(Inst::kIdPmulhrsw, Inst::kIdVpmulhrsw, c);
         case Opcode::I16x8RelaxedDotI8x16I7x16S: return swapped(Inst::kIdPmaddubsw, Inst::kIdVpmaddubsw);  // b is the unsigned one
-        case Opcode::I16x8Eq: return plain(Inst::kIdPcmpeqw, Inst::kIdVpcmpeqw, c);
-        case Opcode::I16x8Ne: return complemented(Inst::kIdPcmpeqw, Inst::kIdVpcmpeqw);
-        case Opcode::I16x8GtS: return plain(Inst::kIdPcmpgtw, Inst::kIdVpcmpgtw, n);
-        case Opcode::I16x8LtS: return swapped(Inst::kIdPcmpgtw, Inst::kIdVpcmpgtw);
-        case Opcode::I16x8LeS: return equals(Inst::kIdPminsw, Inst::kIdVpminsw, eq16);
-        case Opcode::I16x8GeS: return equals(Inst::kIdPmaxsw, Inst::kIdVpmaxsw, eq16);
-        case Opcode::I16x8LeU: return equals(Inst::kIdPminuw, Inst::kIdVpminuw, eq16);
-        case Opcode::I16x8GeU: return equals(Inst::kIdPmaxuw, Inst::kIdVpmaxuw, eq16);
-        case Opcode::I16x8LtU: return differs(Inst::kIdPmaxuw, Inst::kIdVpmaxuw, eq16);
-        case Opcode::I16x8GtU: return differs(Inst::kIdPminuw, Inst::kIdVpminuw, eq16);
+        case Opcode::I16x8Eq:                    return plain(Inst::kIdPcmpeqw, Inst::kIdVpcmpeqw, c);
+        case Opcode::I16x8Ne:                    return complemented(Inst::kIdPcmpeqw, Inst::kIdVpcmpeqw);
+        case Opcode::I16x8GtS:                   return plain(Inst::kIdPcmpgtw, Inst::kIdVpcmpgtw, n);
+        case Opcode::I16x8LtS:                   return swapped(Inst::kIdPcmpgtw, Inst::kIdVpcmpgtw);
+        case Opcode::I16x8LeS:                   return equals(Inst::kIdPminsw, Inst::kIdVpminsw, eq16);
+        case Opcode::I16x8GeS:                   return equals(Inst::kIdPmaxsw, Inst::kIdVpmaxsw, eq16);
+        case Opcode::I16x8LeU:                   return equals(Inst::kIdPminuw, Inst::kIdVpminuw, eq16);
+        case Opcode::I16x8GeU:                   return equals(Inst::kIdPmaxuw, Inst::kIdVpmaxuw, eq16);
+        case Opcode::I16x8LtU:                   return differs(Inst::kIdPmaxuw, Inst::kIdVpmaxuw, eq16);
+        case Opcode::I16x8GtU:                   return differs(Inst::kIdPminuw, Inst::kIdVpminuw, eq16);
 
-        case Opcode::I32x4Add: return plain(Inst::kIdPaddd, Inst::kIdVpaddd, c);
-        case Opcode::I32x4Sub: return plain(Inst::kIdPsubd, Inst::kIdVpsubd, n);
-        case Opcode::I32x4Mul: return plain(Inst::kIdPmulld, Inst::kIdVpmulld, c);
-        case Opcode::I32x4MinS: return plain(Inst::kIdPminsd, Inst::kIdVpminsd, c);
-        case Opcode::I32x4MinU: return plain(Inst::kIdPminud, Inst::kIdVpminud, c);
-        case Opcode::I32x4MaxS: return plain(Inst::kIdPmaxsd, Inst::kIdVpmaxsd, c);
-        case Opcode::I32x4MaxU: return plain(Inst::kIdPmaxud, Inst::kIdVpmaxud, c);
+        case Opcode::I32x4Add:       return plain(Inst::kIdPaddd, Inst::kIdVpaddd, c);
+        case Opcode::I32x4Sub:       return plain(Inst::kIdPsubd, Inst::kIdVpsubd, n);
+        case Opcode::I32x4Mul:       return plain(Inst::kIdPmulld, Inst::kIdVpmulld, c);
+        case Opcode::I32x4MinS:      return plain(Inst::kIdPminsd, Inst::kIdVpminsd, c);
+        case Opcode::I32x4MinU:      return plain(Inst::kIdPminud, Inst::kIdVpminud, c);
+        case Opcode::I32x4MaxS:      return plain(Inst::kIdPmaxsd, Inst::kIdVpmaxsd, c);
+        case Opcode::I32x4MaxU:      return plain(Inst::kIdPmaxud, Inst::kIdVpmaxud, c);
         case Opcode::I32x4DotI16x8S: return plain(Inst::kIdPmaddwd, Inst::kIdVpmaddwd, c);
-        case Opcode::I32x4Eq: return plain(Inst::kIdPcmpeqd, Inst::kIdVpcmpeqd, c);
-        case Opcode::I32x4Ne: return complemented(Inst::kIdPcmpeqd, Inst::kIdVpcmpeqd);
-        case Opcode::I32x4GtS: return plain(Inst::kIdPcmpgtd, Inst::kIdVpcmpgtd, n);
-        case Opcode::I32x4LtS: return swapped(Inst::kIdPcmpgtd, Inst::kIdVpcmpgtd);
-        case Opcode::I32x4LeS: return equals(Inst::kIdPminsd, Inst::kIdVpminsd, eq32);
-        case Opcode::I32x4GeS: return equals(Inst::kIdPmaxsd, Inst::kIdVpmaxsd, eq32);
-        case Opcode::I32x4LeU: return equals(Inst::kIdPminud, Inst::kIdVpminud, eq32);
-        case Opcode::I32x4GeU: return equals(Inst::kIdPmaxud, Inst::kIdVpmaxud, eq32);
-        case Opcode::I32x4LtU: return differs(Inst::kIdPmaxud, Inst::kIdVpmaxud, eq32);
-        case Opcode::I32x4GtU: return differs(Inst::kIdPminud, Inst::kIdVpminud, eq32);
+        case Opcode::I32x4Eq:        return plain(Inst::kIdPcmpeqd, Inst::kIdVpcmpeqd, c);
+        case Opcode::I32x4Ne:        return complemented(Inst::kIdPcmpeqd, Inst::kIdVpcmpeqd);
+        case Opcode::I32x4GtS:       return plain(Inst::kIdPcmpgtd, Inst::kIdVpcmpgtd, n);
+        case Opcode::I32x4LtS:       return swapped(Inst::kIdPcmpgtd, Inst::kIdVpcmpgtd);
+        case Opcode::I32x4LeS:       return equals(Inst::kIdPminsd, Inst::kIdVpminsd, eq32);
+        case Opcode::I32x4GeS:       return equals(Inst::kIdPmaxsd, Inst::kIdVpmaxsd, eq32);
+        case Opcode::I32x4LeU:       return equals(Inst::kIdPminud, Inst::kIdVpminud, eq32);
+        case Opcode::I32x4GeU:       return equals(Inst::kIdPmaxud, Inst::kIdVpmaxud, eq32);
+        case Opcode::I32x4LtU:       return differs(Inst::kIdPmaxud, Inst::kIdVpmaxud, eq32);
+        case Opcode::I32x4GtU:       return differs(Inst::kIdPminud, Inst::kIdVpminud, eq32);
 
         case Opcode::I64x2Add: return plain(Inst::kIdPaddq, Inst::kIdVpaddq, c);
         case Opcode::I64x2Sub: return plain(Inst::kIdPsubq, Inst::kIdVpsubq, n);
-        case Opcode::I64x2Eq: return plain(Inst::kIdPcmpeqq, Inst::kIdVpcmpeqq, c);
-        case Opcode::I64x2Ne: return complemented(Inst::kIdPcmpeqq, Inst::kIdVpcmpeqq);
+        case Opcode::I64x2Eq:  return plain(Inst::kIdPcmpeqq, Inst::kIdVpcmpeqq, c);
+        case Opcode::I64x2Ne:  return complemented(Inst::kIdPcmpeqq, Inst::kIdVpcmpeqq);
         case Opcode::I64x2GtS: return plain(Inst::kIdPcmpgtq, Inst::kIdVpcmpgtq, n);
         case Opcode::I64x2LtS: return swapped(Inst::kIdPcmpgtq, Inst::kIdVpcmpgtq);
         case Opcode::I64x2LeS: return complemented(Inst::kIdPcmpgtq, Inst::kIdVpcmpgtq);
 
-        case Opcode::F32x4Add: return plain(Inst::kIdAddps, Inst::kIdVaddps, c);
-        case Opcode::F32x4Sub: return plain(Inst::kIdSubps, Inst::kIdVsubps, n);
-        case Opcode::F32x4Mul: return plain(Inst::kIdMulps, Inst::kIdVmulps, c);
-        case Opcode::F32x4Div: return plain(Inst::kIdDivps, Inst::kIdVdivps, n);
-        case Opcode::F32x4Pmin: return swapped(Inst::kIdMinps, Inst::kIdVminps);
-        case Opcode::F32x4Pmax: return swapped(Inst::kIdMaxps, Inst::kIdVmaxps);
+        case Opcode::F32x4Add:        return plain(Inst::kIdAddps, Inst::kIdVaddps, c);
+        case Opcode::F32x4Sub:        return plain(Inst::kIdSubps, Inst::kIdVsubps, n);
+        case Opcode::F32x4Mul:        return plain(Inst::kIdMulps, Inst::kIdVmulps, c);
+        case Opcode::F32x4Div:        return plain(Inst::kIdDivps, Inst::kIdVdivps, n);
+        case Opcode::F32x4Pmin:       return swapped(Inst::kIdMinps, Inst::kIdVminps);
+        case Opcode::F32x4Pmax:       return swapped(Inst::kIdMaxps, Inst::kIdVmaxps);
         case Opcode::F32x4RelaxedMin: return plain(Inst::kIdMinps, Inst::kIdVminps, n);
         case Opcode::F32x4RelaxedMax: return plain(Inst::kIdMaxps, Inst::kIdVmaxps, n);
-        case Opcode::F32x4Eq: return float_compare(kCmpps, kEqual);
-        case Opcode::F32x4Ne: return float_compare(kCmpps, kNotEqual);
-        case Opcode::F32x4Lt: return float_compare(kCmpps, kLess);
-        case Opcode::F32x4Le: return float_compare(kCmpps, kLessEqual);
-        case Opcode::F32x4Gt: return float_compare(kCmpps, kLess, true);
-        case Opcode::F32x4Ge: return float_compare(kCmpps, kLessEqual, true);
+        case Opcode::F32x4Eq:         return float_compare(kCmpps, kEqual);
+        case Opcode::F32x4Ne:         return float_compare(kCmpps, kNotEqual);
+        case Opcode::F32x4Lt:         return float_compare(kCmpps, kLess);
+        case Opcode::F32x4Le:         return float_compare(kCmpps, kLessEqual);
+        case Opcode::F32x4Gt:         return float_compare(kCmpps, kLess, true);
+        case Opcode::F32x4Ge:         return float_compare(kCmpps, kLessEqual, true);
 
-        case Opcode::F64x2Add: return plain(Inst::kIdAddpd, Inst::kIdVaddpd, c);
-        case Opcode::F64x2Sub: return plain(Inst::kIdSubpd, Inst::kIdVsubpd, n);
-        case Opcode::F64x2Mul: return plain(Inst::kIdMulpd, Inst::kIdVmulpd, c);
-        case Opcode::F64x2Div: return plain(Inst::kIdDivpd, Inst::kIdVdivpd, n);
-        case Opcode::F64x2Pmin: return swapped(Inst::kIdMinpd, Inst::kIdVminpd);
-        case Opcode::F64x2Pmax: return swapped(Inst::kIdMaxpd, Inst::kIdVmaxpd);
+        case Opcode::F64x2Add:        return plain(Inst::kIdAddpd, Inst::kIdVaddpd, c);
+        case Opcode::F64x2Sub:        return plain(Inst::kIdSubpd, Inst::kIdVsubpd, n);
+        case Opcode::F64x2Mul:        return plain(Inst::kIdMulpd, Inst::kIdVmulpd, c);
+        case Opcode::F64x2Div:        return plain(Inst::kIdDivpd, Inst::kIdVdivpd, n);
+        case Opcode::F64x2Pmin:       return swapped(Inst::kIdMinpd, Inst::kIdVminpd);
+        case Opcode::F64x2Pmax:       return swapped(Inst::kIdMaxpd, Inst::kIdVmaxpd);
         case Opcode::F64x2RelaxedMin: return plain(Inst::kIdMinpd, Inst::kIdVminpd, n);
         case Opcode::F64x2RelaxedMax: return plain(Inst::kIdMaxpd, Inst::kIdVmaxpd, n);
-        case Opcode::F64x2Eq: return float_compare(kCmppd, kEqual);
-        case Opcode::F64x2Ne: return float_compare(kCmppd, kNotEqual);
-        case Opcode::F64x2Lt: return float_compare(kCmppd, kLess);
-        case Opcode::F64x2Le: return float_compare(kCmppd, kLessEqual);
-        case Opcode::F64x2Gt: return float_compare(kCmppd, kLess, true);
-        case Opcode::F64x2Ge: return float_compare(kCmppd, kLessEqual, true);
-        default: return {};
+        case Opcode::F64x2Eq:         return float_compare(kCmppd, kEqual);
+        case Opcode::F64x2Ne:         return float_compare(kCmppd, kNotEqual);
+        case Opcode::F64x2Lt:         return float_compare(kCmppd, kLess);
+        case Opcode::F64x2Le:         return float_compare(kCmppd, kLessEqual);
+        case Opcode::F64x2Gt:         return float_compare(kCmppd, kLess, true);
+        case Opcode::F64x2Ge:         return float_compare(kCmppd, kLessEqual, true);
+        default:                      return {};
     }
 }
 
@@ -274,19 +276,18 @@ void Masm::complement(Reg d) {
 void Masm::simd_binary(Opcode op, Reg d, Reg a, Reg b) {
     const Binary binary = binary_form(op);
     switch (binary.form) {
-        case Binary::Form::plain: return vector(binary.op, d, a, b);
-        case Binary::Form::swapped: return vector(binary.op, d, b, a);
-        case Binary::Form::complemented:
-            vector(binary.op, d, a, b);
-            return complement(d);
-        case Binary::Form::equals_op: case Binary::Form::not_equals_op:
+        case Binary::Form::plain:        return vector(binary.op, d, a, b);
+        case Binary::Form::swapped:      return vector(binary.op, d, b, a);
+        case Binary::Form::complemented: vector(binary.op, d, a, b); return complement(d);
+        case Binary::Form::equals_op:
+        case Binary::Form::not_equals_op:
             vector(binary.op, kT1, a, b);
             vector(binary.second, d, a, kT1);
             if (binary.form == Binary::Form::not_equals_op) complement(d);
             return;
-        case Binary::Form::predicate: return vector(binary.op, d, a, b, binary.immediate);
+        case Binary::Form::predicate:         return vector(binary.op, d, a, b, binary.immediate);
         case Binary::Form::predicate_swapped: return vector(binary.op, d, b, a, binary.immediate);
-        case Binary::Form::none: break;
+        case Binary::Form::none:              break;
     }
     switch (op) {
         case Opcode::I8x16Swizzle:  // indices of 16 and more must have their top bit set
@@ -296,15 +297,13 @@ void Masm::simd_binary(Opcode op, Reg d, Reg a, Reg b) {
             vector(kPmulhrsw, kT1, a, b);
             vector(kPcmpeqw, kT0, kT1, each16(0x8000));
             return vector(kPxor, d, kT1, kT0);
-        case Opcode::I64x2GeS:
-            vector(kPcmpgtq, d, b, a);
-            return complement(d);
+        case Opcode::I64x2GeS: vector(kPcmpgtq, d, b, a); return complement(d);
         case Opcode::I64x2Mul: return multiply_i64x2(d, a, b);
         case Opcode::F32x4Min: return float_min_max(false, false, d, a, b);
         case Opcode::F32x4Max: return float_min_max(true, false, d, a, b);
         case Opcode::F64x2Min: return float_min_max(false, true, d, a, b);
         case Opcode::F64x2Max: return float_min_max(true, true, d, a, b);
-        default: return extended_multiply(op, d, a, b);
+        default:               return extended_multiply(op, d, a, b);
     }
 }
 
@@ -361,18 +360,18 @@ void Masm::extended_multiply(Opcode op, Reg d, Reg a, Reg b) {
     constexpr std::uint8_t kLowPairs = 0x50;   // lanes 0 0 1 1
     constexpr std::uint8_t kHighPairs = 0xfa;  // lanes 2 2 3 3
     switch (op) {
-        case Opcode::I16x8ExtmulLowI8x16S: return bytes(kPmovsxbw, false);
+        case Opcode::I16x8ExtmulLowI8x16S:  return bytes(kPmovsxbw, false);
         case Opcode::I16x8ExtmulHighI8x16S: return bytes(kPmovsxbw, true);
-        case Opcode::I16x8ExtmulLowI8x16U: return bytes(kPmovzxbw, false);
+        case Opcode::I16x8ExtmulLowI8x16U:  return bytes(kPmovzxbw, false);
         case Opcode::I16x8ExtmulHighI8x16U: return bytes(kPmovzxbw, true);
-        case Opcode::I32x4ExtmulLowI16x8S: return words(kPmulhw, kPunpcklwd);
+        case Opcode::I32x4ExtmulLowI16x8S:  return words(kPmulhw, kPunpcklwd);
         case Opcode::I32x4ExtmulHighI16x8S: return words(kPmulhw, kPunpckhwd);
-        case Opcode::I32x4ExtmulLowI16x8U: return words(kPmulhuw, kPunpcklwd);
+        case Opcode::I32x4ExtmulLowI16x8U:  return words(kPmulhuw, kPunpcklwd);
         case Opcode::I32x4ExtmulHighI16x8U: return words(kPmulhuw, kPunpckhwd);
-        case Opcode::I64x2ExtmulLowI32x4S: return dwords(kPmuldq, kLowPairs);
+        case Opcode::I64x2ExtmulLowI32x4S:  return dwords(kPmuldq, kLowPairs);
         case Opcode::I64x2ExtmulHighI32x4S: return dwords(kPmuldq, kHighPairs);
-        case Opcode::I64x2ExtmulLowI32x4U: return dwords(kPmuludq, kLowPairs);
-        default: return dwords(kPmuludq, kHighPairs);
+        case Opcode::I64x2ExtmulLowI32x4U:  return dwords(kPmuludq, kLowPairs);
+        default:                            return dwords(kPmuludq, kHighPairs);
     }
 }
 
@@ -380,9 +379,9 @@ void Masm::extended_multiply(Opcode op, Reg d, Reg a, Reg b) {
 
 void Masm::simd_ternary(Opcode op, Reg d, Reg a, Reg b, Reg c) {
     switch (op) {
-        case Opcode::F32x4RelaxedMadd: return fused_multiply_add(false, false, d, a, b, c);
+        case Opcode::F32x4RelaxedMadd:  return fused_multiply_add(false, false, d, a, b, c);
         case Opcode::F32x4RelaxedNmadd: return fused_multiply_add(true, false, d, a, b, c);
-        case Opcode::F64x2RelaxedMadd: return fused_multiply_add(false, true, d, a, b, c);
+        case Opcode::F64x2RelaxedMadd:  return fused_multiply_add(false, true, d, a, b, c);
         case Opcode::F64x2RelaxedNmadd: return fused_multiply_add(true, true, d, a, b, c);
         case Opcode::I32x4RelaxedDotI8x16I7x16AddS:
             vector(kPmaddubsw, kT1, b, a);
@@ -395,7 +394,7 @@ void Masm::simd_ternary(Opcode op, Reg d, Reg a, Reg b, Reg c) {
             case Opcode::I8x16RelaxedLaneselect: as().vpblendvb(xmm(d), xmm(b), xmm(a), xmm(c)); return;
             case Opcode::I32x4RelaxedLaneselect: as().vblendvps(xmm(d), xmm(b), xmm(a), xmm(c)); return;
             case Opcode::I64x2RelaxedLaneselect: as().vblendvpd(xmm(d), xmm(b), xmm(a), xmm(c)); return;
-            default: break;
+            default:                             break;
         }
     }
     select_bits(d, a, b, c);
@@ -443,9 +442,7 @@ void Masm::simd_unary(Opcode op, Reg d, Reg a) {
         vector(pair(sse, avx), d, kT1, a);
     };
     switch (op) {
-        case Opcode::V128Not:
-            all_ones(kT0);
-            return vector(kPxor, d, a, kT0);
+        case Opcode::V128Not:  all_ones(kT0); return vector(kPxor, d, a, kT0);
         case Opcode::I8x16Abs: return vector1(kPabsb, d, a);
         case Opcode::I16x8Abs: return vector1(kPabsw, d, a);
         case Opcode::I32x4Abs: return vector1(kPabsd, d, a);
@@ -454,10 +451,10 @@ void Masm::simd_unary(Opcode op, Reg d, Reg a) {
             vector(kPcmpgtq, kT1, kT1, a);
             vector(kPxor, d, a, kT1);
             return vector(kPsubq, d, d, kT1);
-        case Opcode::I8x16Neg: return negate_lanes(Inst::kIdPsubb, Inst::kIdVpsubb);
-        case Opcode::I16x8Neg: return negate_lanes(Inst::kIdPsubw, Inst::kIdVpsubw);
-        case Opcode::I32x4Neg: return negate_lanes(Inst::kIdPsubd, Inst::kIdVpsubd);
-        case Opcode::I64x2Neg: return negate_lanes(Inst::kIdPsubq, Inst::kIdVpsubq);
+        case Opcode::I8x16Neg:    return negate_lanes(Inst::kIdPsubb, Inst::kIdVpsubb);
+        case Opcode::I16x8Neg:    return negate_lanes(Inst::kIdPsubw, Inst::kIdVpsubw);
+        case Opcode::I32x4Neg:    return negate_lanes(Inst::kIdPsubd, Inst::kIdVpsubd);
+        case Opcode::I64x2Neg:    return negate_lanes(Inst::kIdPsubq, Inst::kIdVpsubq);
         case Opcode::I8x16Popcnt: {
             // A table of the counts of 4 bits, looked up for both halves of each byte.
             constexpr V128 kCounts{0x0302'0201'0201'0100, 0x0403'0302'0302'0201};
@@ -470,12 +467,12 @@ void Masm::simd_unary(Opcode op, Reg d, Reg a) {
             vector(kPshufb, kT0, kT0, kT1);
             return vector(kPaddb, d, d, kT0);
         }
-        case Opcode::I16x8ExtendLowI8x16S: return vector1(kPmovsxbw, d, a);
-        case Opcode::I16x8ExtendLowI8x16U: return vector1(kPmovzxbw, d, a);
-        case Opcode::I32x4ExtendLowI16x8S: return vector1(kPmovsxwd, d, a);
-        case Opcode::I32x4ExtendLowI16x8U: return vector1(kPmovzxwd, d, a);
-        case Opcode::I64x2ExtendLowI32x4S: return vector1(kPmovsxdq, d, a);
-        case Opcode::I64x2ExtendLowI32x4U: return vector1(kPmovzxdq, d, a);
+        case Opcode::I16x8ExtendLowI8x16S:  return vector1(kPmovsxbw, d, a);
+        case Opcode::I16x8ExtendLowI8x16U:  return vector1(kPmovzxbw, d, a);
+        case Opcode::I32x4ExtendLowI16x8S:  return vector1(kPmovsxwd, d, a);
+        case Opcode::I32x4ExtendLowI16x8U:  return vector1(kPmovzxwd, d, a);
+        case Opcode::I64x2ExtendLowI32x4S:  return vector1(kPmovsxdq, d, a);
+        case Opcode::I64x2ExtendLowI32x4U:  return vector1(kPmovzxdq, d, a);
         case Opcode::I16x8ExtendHighI8x16S: return extend_high(kPmovsxbw, d, a);
         case Opcode::I16x8ExtendHighI8x16U: return extend_high(kPmovzxbw, d, a);
         case Opcode::I32x4ExtendHighI16x8S: return extend_high(kPmovsxwd, d, a);
@@ -491,28 +488,29 @@ void Masm::simd_unary(Opcode op, Reg d, Reg a) {
             vector(kPxor, d, a, each16(0x8000));
             vector(kPmaddwd, d, d, each16(1));
             return vector(kPaddd, d, d, each32(0x1'0000));
-        case Opcode::F32x4Abs: return vector(kAndps, d, a, each32(0x7fff'ffff));
-        case Opcode::F64x2Abs: return vector(kAndpd, d, a, each64(0x7fff'ffff'ffff'ffff));
-        case Opcode::F32x4Neg: return vector(pair(Inst::kIdXorps, Inst::kIdVxorps, true), d, a, each32(0x8000'0000));
-        case Opcode::F64x2Neg: return vector(pair(Inst::kIdXorpd, Inst::kIdVxorpd, true), d, a, each64(0x8000'0000'0000'0000));
-        case Opcode::F32x4Sqrt: return vector1(kSqrtps, d, a);
-        case Opcode::F64x2Sqrt: return vector1(kSqrtpd, d, a);
-        case Opcode::F32x4Ceil: return vector1(kRoundps, d, a, kCeil);
-        case Opcode::F32x4Floor: return vector1(kRoundps, d, a, kFloor);
-        case Opcode::F32x4Trunc: return vector1(kRoundps, d, a, kTruncate);
-        case Opcode::F32x4Nearest: return vector1(kRoundps, d, a, kNearest);
-        case Opcode::F64x2Ceil: return vector1(kRoundpd, d, a, kCeil);
-        case Opcode::F64x2Floor: return vector1(kRoundpd, d, a, kFloor);
-        case Opcode::F64x2Trunc: return vector1(kRoundpd, d, a, kTruncate);
-        case Opcode::F64x2Nearest: return vector1(kRoundpd, d, a, kNearest);
-        case Opcode::F32x4DemoteF64x2Zero: return vector1(kCvtpd2ps, d, a);
-        case Opcode::F64x2PromoteLowF32x4: return vector1(kCvtps2pd, d, a);
-        case Opcode::F32x4ConvertI32x4S: return vector1(kCvtdq2ps, d, a);
-        case Opcode::F64x2ConvertLowI32x4S: return vector1(kCvtdq2pd, d, a);
-        case Opcode::F32x4ConvertI32x4U: case Opcode::F64x2ConvertLowI32x4U: return convert_vector_unsigned(op, d, a);
-        case Opcode::I32x4RelaxedTruncF32x4S: return vector1(kCvttps2dq, d, a);
+        case Opcode::F32x4Abs:                    return vector(kAndps, d, a, each32(0x7fff'ffff));
+        case Opcode::F64x2Abs:                    return vector(kAndpd, d, a, each64(0x7fff'ffff'ffff'ffff));
+        case Opcode::F32x4Neg:                    return vector(pair(Inst::kIdXorps, Inst::kIdVxorps, true), d, a, each32(0x8000'0000));
+        case Opcode::F64x2Neg:                    return vector(pair(Inst::kIdXorpd, Inst::kIdVxorpd, true), d, a, each64(0x8000'0000'0000'0000));
+        case Opcode::F32x4Sqrt:                   return vector1(kSqrtps, d, a);
+        case Opcode::F64x2Sqrt:                   return vector1(kSqrtpd, d, a);
+        case Opcode::F32x4Ceil:                   return vector1(kRoundps, d, a, kCeil);
+        case Opcode::F32x4Floor:                  return vector1(kRoundps, d, a, kFloor);
+        case Opcode::F32x4Trunc:                  return vector1(kRoundps, d, a, kTruncate);
+        case Opcode::F32x4Nearest:                return vector1(kRoundps, d, a, kNearest);
+        case Opcode::F64x2Ceil:                   return vector1(kRoundpd, d, a, kCeil);
+        case Opcode::F64x2Floor:                  return vector1(kRoundpd, d, a, kFloor);
+        case Opcode::F64x2Trunc:                  return vector1(kRoundpd, d, a, kTruncate);
+        case Opcode::F64x2Nearest:                return vector1(kRoundpd, d, a, kNearest);
+        case Opcode::F32x4DemoteF64x2Zero:        return vector1(kCvtpd2ps, d, a);
+        case Opcode::F64x2PromoteLowF32x4:        return vector1(kCvtps2pd, d, a);
+        case Opcode::F32x4ConvertI32x4S:          return vector1(kCvtdq2ps, d, a);
+        case Opcode::F64x2ConvertLowI32x4S:       return vector1(kCvtdq2pd, d, a);
+        case Opcode::F32x4ConvertI32x4U:
+        case Opcode::F64x2ConvertLowI32x4U:       return convert_vector_unsigned(op, d, a);
+        case Opcode::I32x4RelaxedTruncF32x4S:     return vector1(kCvttps2dq, d, a);
         case Opcode::I32x4RelaxedTruncF64x2SZero: return vector1(kCvttpd2dq, d, a);
-        default: return truncate_vector(op, d, a);
+        default:                                  return truncate_vector(op, d, a);
     }
 }
 
@@ -544,7 +542,8 @@ void Masm::truncate_vector(Opcode op, Reg d, Reg a) {
             vector(kPand, kT0, kT0, kT1);
             shift_immediate(kPsrad, kT0, kT0, 31);
             return vector(kPxor, d, kT1, kT0);
-        case Opcode::I32x4TruncSatF32x4U: case Opcode::I32x4RelaxedTruncF32x4U:
+        case Opcode::I32x4TruncSatF32x4U:
+        case Opcode::I32x4RelaxedTruncF32x4U:
             // max(x, 0), then the sum of it and of what exceeds 2^31, each as signed numbers, the second saturated.
             zero_vector(kT1);
             vector(kMaxps, d, a, kT1);
@@ -587,15 +586,35 @@ void Masm::simd_shift(Opcode op, Reg d, Reg a, Operand count) {
     std::uint8_t lane_bits = 64;
     VectorOp shift;
     switch (op) {
-        case Opcode::I8x16Shl: case Opcode::I8x16ShrS: case Opcode::I8x16ShrU: return shift_bytes(op, d, a, count);
-        case Opcode::I16x8Shl: lane_bits = 16; shift = kPsllw; break;
-        case Opcode::I16x8ShrS: lane_bits = 16; shift = kPsraw; break;
-        case Opcode::I16x8ShrU: lane_bits = 16; shift = kPsrlw; break;
-        case Opcode::I32x4Shl: lane_bits = 32; shift = kPslld; break;
-        case Opcode::I32x4ShrS: lane_bits = 32; shift = kPsrad; break;
-        case Opcode::I32x4ShrU: lane_bits = 32; shift = kPsrld; break;
+        case Opcode::I8x16Shl:
+        case Opcode::I8x16ShrS:
+        case Opcode::I8x16ShrU: return shift_bytes(op, d, a, count);
+        case Opcode::I16x8Shl:
+            lane_bits = 16;
+            shift = kPsllw;
+            break;
+        case Opcode::I16x8ShrS:
+            lane_bits = 16;
+            shift = kPsraw;
+            break;
+        case Opcode::I16x8ShrU:
+            lane_bits = 16;
+            shift = kPsrlw;
+            break;
+        case Opcode::I32x4Shl:
+            lane_bits = 32;
+            shift = kPslld;
+            break;
+        case Opcode::I32x4ShrS:
+            lane_bits = 32;
+            shift = kPsrad;
+            break;
+        case Opcode::I32x4ShrU:
+            lane_bits = 32;
+            shift = kPsrld;
+            break;
         case Opcode::I64x2Shl: shift = kPsllq; break;
-        default: shift = kPsrlq; break;  // I64x2ShrU, I64x2ShrS
+        default:               shift = kPsrlq; break;  // I64x2ShrU, I64x2ShrS
     }
     const auto shifted = [&, amount = static_cast<std::uint8_t>(count.immediate & (lane_bits - 1))](Reg to, Reg from) {
         if (count.is_immediate()) {

@@ -33,7 +33,8 @@ x86::Mem vector_at(Reg base, std::int32_t offset) { return x86::ptr(gp64(base), 
 /// What all stubs are made of.
 class StubWriter {
 public:
-    StubWriter(CodeBuffer buffer, const StubTargets& targets, const void* trap_exit) : targets_(targets), trap_exit_(trap_exit), buffer_(buffer) {
+    StubWriter(CodeBuffer buffer, const StubTargets& targets, const void* trap_exit)
+        : targets_(targets), trap_exit_(trap_exit), buffer_(buffer) {
         emitter_.attach(buffer);
     }
 
@@ -304,8 +305,8 @@ void StubWriter::emit_host(const wasm::FuncType& type) {
         const Kind kind = type.params[i].kind();
         const Location location = parameters.next(kind);
         switch (location.where) {
-            case Location::Where::gp: as().mov(at(kRsp, value(i)), gp64(kArgumentsGp[location.index])); break;
-            case Location::Where::fp: store_vector(vector_at(kRsp, value(i)), kArgumentsFp[location.index]); break;
+            case Location::Where::gp:     as().mov(at(kRsp, value(i)), gp64(kArgumentsGp[location.index])); break;
+            case Location::Where::fp:     store_vector(vector_at(kRsp, value(i)), kArgumentsFp[location.index]); break;
             case Location::Where::memory: {
                 const auto offset = kStackArgumentsOffset + static_cast<std::int32_t>(location.index);
                 if (kind == Kind::v128) {

@@ -93,9 +93,9 @@ POLLUX_NO_SANITIZE std::uint64_t find_landing_pad(Store& store, ExceptionObject*
     // Guest frames up to the entry stub, whose code is in no module's region.
     while (find_code_region(at.pc, region) && region.map != nullptr) {
         PcInfo info;
-        if (!region.map->find(static_cast<std::uint32_t>(at.pc - region.begin - 1), info)) break;
+        if (!region.find(at.pc - 1, info)) break;
         const std::span<const ExceptionHandler> handlers = region.map->handlers(info.function);
-        const std::uint64_t code = region.begin + info.function_offset;
+        const std::uint64_t code = region.map_origin + info.function_offset;
         if (!handlers.empty()) {
             // A function that has handlers writes its instance to its first slot before it enters a region.
             auto* header = *reinterpret_cast<InstanceHeader* const*>(at.frame - 8);

@@ -55,13 +55,16 @@ TEST_F(X64Encoding, IntegersOfTwoAndThreeRegisters) {
                 for (const Reg a : kGp) {
                     m.mov(Kind::i32, d, a);
                     m.mov(Kind::i64, d, a);
-                    for (const ExtendOp op : {ExtendOp::s8_32, ExtendOp::s16_32, ExtendOp::s8_64, ExtendOp::s16_64, ExtendOp::s32_64, ExtendOp::u32_64}) {
+                    for (const ExtendOp op :
+                         {ExtendOp::s8_32, ExtendOp::s16_32, ExtendOp::s8_64, ExtendOp::s16_64, ExtendOp::s32_64, ExtendOp::u32_64}) {
                         m.extend(op, d, a);
                     }
                     for (const BitOp op : {BitOp::clz, BitOp::ctz, BitOp::popcnt}) m.bit_count(op, width, d, a);
-                    for (const std::int64_t value : {std::int64_t{1}, std::int64_t{-1}, std::int64_t{127}, std::int64_t{128}, std::int64_t{0xff},
-                                                     std::int64_t{0x7fff'ffff}, std::int64_t{0xffff'ffff}, std::int64_t{0x1234'5678'9abc}}) {
-                        for (const AluOp op : {AluOp::add, AluOp::sub, AluOp::and_, AluOp::or_, AluOp::xor_}) m.alu(op, width, d, a, Operand::imm(value));
+                    for (const std::int64_t value :
+                         {std::int64_t{1}, std::int64_t{-1}, std::int64_t{127}, std::int64_t{128}, std::int64_t{0xff},
+                          std::int64_t{0x7fff'ffff}, std::int64_t{0xffff'ffff}, std::int64_t{0x1234'5678'9abc}}) {
+                        for (const AluOp op : {AluOp::add, AluOp::sub, AluOp::and_, AluOp::or_, AluOp::xor_})
+                            m.alu(op, width, d, a, Operand::imm(value));
                         m.mul(width, d, a, Operand::imm(value));
                         m.compare_set(IntCond::lt_s, width, d, a, Operand::imm(value));
                     }
@@ -83,13 +86,15 @@ TEST_F(X64Encoding, FloatsOfTwoAndThreeRegisters) {
         for (const Reg d : kFp) {
             check("d = " + std::to_string(d.code), [&](Masm& m) {
                 for (const Reg a : kFp) {
-                    for (const FpUnOp op : {FpUnOp::abs, FpUnOp::neg, FpUnOp::sqrt, FpUnOp::ceil, FpUnOp::floor, FpUnOp::trunc, FpUnOp::nearest}) {
+                    for (const FpUnOp op :
+                         {FpUnOp::abs, FpUnOp::neg, FpUnOp::sqrt, FpUnOp::ceil, FpUnOp::floor, FpUnOp::trunc, FpUnOp::nearest}) {
                         m.fp_unary(op, width, d, a);
                     }
                     m.convert(Opcode::F64PromoteF32, d, a);
                     m.convert(Opcode::F32DemoteF64, d, a);
                     for (const Reg b : kFp) {
-                        for (const FpBinOp op : {FpBinOp::add, FpBinOp::sub, FpBinOp::mul, FpBinOp::div, FpBinOp::min, FpBinOp::max, FpBinOp::copysign}) {
+                        for (const FpBinOp op :
+                             {FpBinOp::add, FpBinOp::sub, FpBinOp::mul, FpBinOp::div, FpBinOp::min, FpBinOp::max, FpBinOp::copysign}) {
                             m.fp_binary(op, width, d, a, b);
                         }
                         m.fp_compare_set(FloatCond::eq, width, kR9, a, b);
@@ -110,8 +115,8 @@ TEST_F(X64Encoding, FloatsOfTwoAndThreeRegisters) {
 
 TEST_F(X64Encoding, MemoryOperands) {
     constexpr std::array kBases = {kR14, kR15, kRbp, kRsp, kRax, kR12, kR13};
-    constexpr std::array kLoads = {LoadOp::u8, LoadOp::u16, LoadOp::u32, LoadOp::s8_32, LoadOp::s16_32, LoadOp::s8_64,
-                                   LoadOp::s16_64, LoadOp::s32_64, LoadOp::u64, LoadOp::f32, LoadOp::f64, LoadOp::v128};
+    constexpr std::array kLoads = {LoadOp::u8,     LoadOp::u16,    LoadOp::u32, LoadOp::s8_32, LoadOp::s16_32, LoadOp::s8_64,
+                                   LoadOp::s16_64, LoadOp::s32_64, LoadOp::u64, LoadOp::f32,   LoadOp::f64,    LoadOp::v128};
     constexpr std::array kStores = {StoreOp::b8, StoreOp::b16, StoreOp::b32, StoreOp::b64, StoreOp::f32, StoreOp::f64, StoreOp::v128};
     for (const Reg base : kBases) {
         for (const std::int32_t offset : {0, 1, 127, 128, -128, -129, 0x7fff'ffff}) {
@@ -144,8 +149,8 @@ TEST_F(X64Encoding, AllVectorOpcodes) {
                     const Reg g = kGp[d.number() % kGp.size()];
                     const Address address{kR14, g, 1000};
                     switch (info.group) {
-                        case wasm::Group::load: m.simd_load(op, d, address); break;
-                        case wasm::Group::load_lane: m.simd_load_lane(op, d, a, address, lane); break;
+                        case wasm::Group::load:       m.simd_load(op, d, address); break;
+                        case wasm::Group::load_lane:  m.simd_load_lane(op, d, a, address, lane); break;
                         case wasm::Group::store_lane: m.simd_store_lane(op, d, address, lane); break;
                         case wasm::Group::lane:
                             if (params.size() == 1) {

@@ -95,6 +95,7 @@ public:
     void run() {
         for (const Command& command : script_.commands) {
             line_ = command.line;
+            acting_ = nullptr;
             reporter_.record(Outcome::begun, line_);
             try {
                 run_command(command);
@@ -102,7 +103,12 @@ public:
             } catch (const Skipped& skipped) {
                 reporter_.record(Outcome::skipped, line_, skipped.reason);
             } catch (const Failed& failed) {
-                reporter_.record(Outcome::failed, line_, command.type + ": " + failed.text);
+                const auto missed = missed_actions_.find(acting_);
+                if (missed != missed_actions_.end()) {
+                    reporter_.record(Outcome::skipped, line_, missed->second);
+                } else {
+                    reporter_.record(Outcome::failed, line_, command.type + ": " + failed.text);
+                }
             }
         }
     }
@@ -218,6 +224,7 @@ private:
 
     [[nodiscard]] std::expected<std::vector<Value>, Trap> act(const Action& action) {
         Instance* instance = look_up(instances_, current_instance_, action.module).get();
+        acting_ = instance;
         if (action.kind == Action::Kind::get) {
             const auto found = instance->find_export(action.field);
             const auto* global = found ? std::get_if<Global>(&*found) : nullptr;
@@ -231,6 +238,7 @@ private:
         std::vector<Value> results(function.type().results.size());
         auto called = function.call(arguments, results);
         if (called) return results;
+        if (called.error().code == TrapCode::not_compiled) missed_actions_[instance] = not_compiled_feature(called.error());
         skip_if_not_compiled(called.error());
         return std::unexpected(std::move(called.error()));
     }
@@ -354,6 +362,9 @@ private:
     std::map<std::string, Named<Instance*>> instances_, registered_;
     Named<ModulePointer> current_definition_;
     Named<Instance*> current_instance_;
+    Instance* acting_ = nullptr;  ///< of the present command's action
+    /// Instances on which an action could not be run, and why: what they give afterwards may be something else.
+    std::map<Instance*, std::string> missed_actions_;
 };
 
 }  // namespace

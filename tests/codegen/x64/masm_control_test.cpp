@@ -22,20 +22,21 @@ std::uint64_t load_reference(const std::uint8_t* from, LoadOp op) {
         return value;
     };
     switch (op) {
-        case LoadOp::u8: return read(std::uint8_t{});
-        case LoadOp::u16: return read(std::uint16_t{});
-        case LoadOp::u32: case LoadOp::f32: return read(std::uint32_t{});
-        case LoadOp::s8_32: return static_cast<std::uint32_t>(read(std::int8_t{}));
+        case LoadOp::u8:     return read(std::uint8_t{});
+        case LoadOp::u16:    return read(std::uint16_t{});
+        case LoadOp::u32:
+        case LoadOp::f32:    return read(std::uint32_t{});
+        case LoadOp::s8_32:  return static_cast<std::uint32_t>(read(std::int8_t{}));
         case LoadOp::s16_32: return static_cast<std::uint32_t>(read(std::int16_t{}));
-        case LoadOp::s8_64: return static_cast<std::uint64_t>(read(std::int8_t{}));
+        case LoadOp::s8_64:  return static_cast<std::uint64_t>(read(std::int8_t{}));
         case LoadOp::s16_64: return static_cast<std::uint64_t>(read(std::int16_t{}));
         case LoadOp::s32_64: return static_cast<std::uint64_t>(read(std::int32_t{}));
-        default: return read(std::uint64_t{});
+        default:             return read(std::uint64_t{});
     }
 }
 
-constexpr std::array kLoads = {LoadOp::u8, LoadOp::u16, LoadOp::u32, LoadOp::s8_32, LoadOp::s16_32, LoadOp::s8_64,
-                               LoadOp::s16_64, LoadOp::s32_64, LoadOp::u64, LoadOp::f32, LoadOp::f64, LoadOp::v128};
+constexpr std::array kLoads = {LoadOp::u8,     LoadOp::u16,    LoadOp::u32, LoadOp::s8_32, LoadOp::s16_32, LoadOp::s8_64,
+                               LoadOp::s16_64, LoadOp::s32_64, LoadOp::u64, LoadOp::f32,   LoadOp::f64,    LoadOp::v128};
 constexpr std::array kStores = {StoreOp::b8, StoreOp::b16, StoreOp::b32, StoreOp::b64, StoreOp::f32, StoreOp::f64, StoreOp::v128};
 constexpr std::array<std::uint8_t, 7> kNumbers = {0, 1, 5, 6, 8, 12, 13};
 constexpr std::array<std::size_t, 7> kStoreBytes = {1, 2, 4, 8, 4, 8, 16};
@@ -83,15 +84,17 @@ TEST(X64MasmMemory, GuestStores) {
                 runner.compile([&](Masm& m) { m.guest_store(op, {Masm::kMemoryBase, kR10, 5}, source); });
                 runner.block().in.gp[10] = kBlockMemory;
                 auto expected = runner.block().memory;
-                const void* const value = is_fp ? static_cast<const void*>(&runner.block().in.fp[s]) : &runner.block().in.gp[source.number()];
+                const void* const value =
+                    is_fp ? static_cast<const void*>(&runner.block().in.fp[s]) : &runner.block().in.gp[source.number()];
                 std::memcpy(expected.data() + 5, value, kStoreBytes[static_cast<std::size_t>(op)]);
                 ASSERT_EQ(runner.run(), TrapCode::none);
                 ASSERT_EQ(runner.block().memory, expected);
                 ASSERT_EQ(runner.clobbered({}).bits(), 0U);
             }
             if (is_fp) continue;
-            for (const std::int64_t value : {std::int64_t{0}, std::int64_t{-1}, std::int64_t{0x7f}, std::int64_t{0xff}, std::int64_t{0x8000},
-                                             std::int64_t{0xffff'ffff}, std::int64_t{0x8000'0000}, std::int64_t{0x1234'5678'9abc'def0}}) {
+            for (const std::int64_t value :
+                 {std::int64_t{0}, std::int64_t{-1}, std::int64_t{0x7f}, std::int64_t{0xff}, std::int64_t{0x8000},
+                  std::int64_t{0xffff'ffff}, std::int64_t{0x8000'0000}, std::int64_t{0x1234'5678'9abc'def0}}) {
                 fill(runner);
                 runner.compile([&](Masm& m) {
                     m.set_wasm_offset(9);
@@ -114,9 +117,9 @@ TEST(X64MasmMemory, SlotsMovesAndImmediates) {
     for (const CpuFeatures& features : feature_sets()) {
         Runner runner(features);
         fill(runner);
-        for (const std::uint64_t value : {std::uint64_t{0}, std::uint64_t{1}, std::uint64_t{0x7fff'ffff}, std::uint64_t{0x8000'0000},
-                                          std::uint64_t{0xffff'ffff}, std::uint64_t{0xffff'ffff'8000'0000}, ~std::uint64_t{0},
-                                          std::uint64_t{0x1234'5678'9abc'def0}}) {
+        for (const std::uint64_t value :
+             {std::uint64_t{0}, std::uint64_t{1}, std::uint64_t{0x7fff'ffff}, std::uint64_t{0x8000'0000}, std::uint64_t{0xffff'ffff},
+              std::uint64_t{0xffff'ffff'8000'0000}, ~std::uint64_t{0}, std::uint64_t{0x1234'5678'9abc'def0}}) {
             runner.compile([&](Masm& m) {
                 m.store_slot_imm(-72, static_cast<std::int64_t>(value));
                 m.load_slot(Kind::i64, kRax, -72);
@@ -169,7 +172,8 @@ TEST(X64MasmMemory, CheckBounds) {
     } header;
     header.header = runner.instance();
     header.cell = &cell;
-    const auto cell_offset = static_cast<std::int32_t>(reinterpret_cast<std::uint8_t*>(&header.cell) - reinterpret_cast<std::uint8_t*>(&header));
+    const auto cell_offset =
+        static_cast<std::int32_t>(reinterpret_cast<std::uint8_t*>(&header.cell) - reinterpret_cast<std::uint8_t*>(&header));
     for (const std::uint64_t end : {std::uint64_t{1}, std::uint64_t{16}, std::uint64_t{0x7fff'ffff}, std::uint64_t{0x8000'0000},
                                     std::uint64_t{0x1'0000'0010}, ~std::uint64_t{0}}) {
         runner.compile([&](Masm& m) {
@@ -181,8 +185,8 @@ TEST(X64MasmMemory, CheckBounds) {
         });
         const Header* const address = &header;
         std::memcpy(runner.block().memory.data(), &address, 8);
-        for (const std::uint64_t length : {std::uint64_t{0}, std::uint64_t{15}, std::uint64_t{0x1'0000}, std::uint64_t{0x1'0000'0000},
-                                           std::uint64_t{0x2'0000'0000}}) {
+        for (const std::uint64_t length :
+             {std::uint64_t{0}, std::uint64_t{15}, std::uint64_t{0x1'0000}, std::uint64_t{0x1'0000'0000}, std::uint64_t{0x2'0000'0000}}) {
             cell.length = length;
             for (const std::uint64_t index : {std::uint64_t{0}, std::uint64_t{1}, length - end, length - end + 1, length - end - 1, length,
                                               std::uint64_t{0xffff'ffff}, ~std::uint64_t{0}, ~std::uint64_t{0} - 15}) {
@@ -202,27 +206,29 @@ TEST(X64MasmControl, JumpTable) {
     fill(runner);
     for (const std::size_t count : {std::size_t{1}, std::size_t{2}, std::size_t{3}, std::size_t{200}}) {
         for (const Reg index : {kRax, kR8, kR12, kR13}) {
-            runner.compile([&](Masm& m) {
-                Label backward;
-                Label start;
-                m.jump(start);
-                m.bind(backward);  // table entry 0 is bound already
-                Label end;
-                m.mov_imm(Width::w32, kRcx, 0);
-                m.jump(end);
-                m.bind(start);
-                std::vector<Label> labels(count);
-                std::vector<Label*> pointers;
-                for (Label& label : labels) pointers.push_back(&label);
-                pointers[0] = &backward;
-                m.jump_table(index, pointers);
-                for (std::size_t i = 1; i < count; ++i) {
-                    m.bind(labels[i]);
-                    m.mov_imm(Width::w32, kRcx, i);
+            runner.compile(
+                [&](Masm& m) {
+                    Label backward;
+                    Label start;
+                    m.jump(start);
+                    m.bind(backward);  // table entry 0 is bound already
+                    Label end;
+                    m.mov_imm(Width::w32, kRcx, 0);
                     m.jump(end);
-                }
-                m.bind(end);
-            }, Runner::Contains::data);
+                    m.bind(start);
+                    std::vector<Label> labels(count);
+                    std::vector<Label*> pointers;
+                    for (Label& label : labels) pointers.push_back(&label);
+                    pointers[0] = &backward;
+                    m.jump_table(index, pointers);
+                    for (std::size_t i = 1; i < count; ++i) {
+                        m.bind(labels[i]);
+                        m.mov_imm(Width::w32, kRcx, i);
+                        m.jump(end);
+                    }
+                    m.bind(end);
+                },
+                Runner::Contains::data);
             for (const std::uint64_t x : {0U, 1U, 2U, 3U, 100U, 199U, 200U, 0x7fff'ffffU, 0x8000'0000U, 0xffff'ffffU}) {
                 runner.block().in.gp[index.number()] = x;
                 ASSERT_EQ(runner.run(), TrapCode::none);

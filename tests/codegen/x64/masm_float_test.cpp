@@ -17,18 +17,55 @@ using wasm::Opcode;
 constexpr std::array kFpRegs = {fp(0), fp(1), fp(6), fp(9), fp(13)};
 constexpr std::array kGpRegs = {kRax, kRsi, kR8, kR13};
 
-template <class F> using BitsOf = std::conditional_t<sizeof(F) == 4, std::uint32_t, std::uint64_t>;
-template <class F> BitsOf<F> to_bits(F value) { return std::bit_cast<BitsOf<F>>(value); }
-template <class F> F from_bits(std::uint64_t bits) { return std::bit_cast<F>(static_cast<BitsOf<F>>(bits)); }
-template <class F> constexpr Width kWidth = sizeof(F) == 4 ? Width::w32 : Width::w64;
+template <class F>
+using BitsOf = std::conditional_t<sizeof(F) == 4, std::uint32_t, std::uint64_t>;
+template <class F>
+BitsOf<F> to_bits(F value) {
+    return std::bit_cast<BitsOf<F>>(value);
+}
+template <class F>
+F from_bits(std::uint64_t bits) {
+    return std::bit_cast<F>(static_cast<BitsOf<F>>(bits));
+}
+template <class F>
+constexpr Width kWidth = sizeof(F) == 4 ? Width::w32 : Width::w64;
 
 /// Edge cases, as bits: zeros, denormals, infinities, quiet and signalling NaNs with payloads, and all edges of integer ranges.
-template <class F> std::vector<std::uint64_t> values() {
+template <class F>
+std::vector<std::uint64_t> values() {
     using L = std::numeric_limits<F>;
-    std::vector<F> floats = {0, 1, F(0.5), F(1.5), F(2.5), F(0.1), F(0.9999999), F(3.75), L::min(), L::denorm_min(), L::max(), L::infinity(),
-                             L::epsilon(), F(0x1p31), F(0x1p32), F(0x1p63), F(0x1p64), F(0x1p52), F(0x1p53), F(0x1p23), F(8388607.5), F(1e10),
-                             F(2147483647.0), F(2147483647.5), F(2147483648.5), F(2147483649.0), F(4294967295.0), F(4294967295.5),
-                             F(4294967296.5), F(9223372036854774784.0), F(18446744073709549568.0), F(1e300)};
+    std::vector<F> floats = {0,
+                             1,
+                             F(0.5),
+                             F(1.5),
+                             F(2.5),
+                             F(0.1),
+                             F(0.9999999),
+                             F(3.75),
+                             L::min(),
+                             L::denorm_min(),
+                             L::max(),
+                             L::infinity(),
+                             L::epsilon(),
+                             F(0x1p31),
+                             F(0x1p32),
+                             F(0x1p63),
+                             F(0x1p64),
+                             F(0x1p52),
+                             F(0x1p53),
+                             F(0x1p23),
+                             F(8388607.5),
+                             F(1e10),
+                             F(2147483647.0),
+                             F(2147483647.5),
+                             F(2147483648.5),
+                             F(2147483649.0),
+                             F(4294967295.0),
+                             F(4294967295.5),
+                             F(4294967296.5),
+                             F(9223372036854774784.0),
+                             F(18446744073709549568.0),
+                             F(1e300)};
     for (const double power : {0x1p31, 0x1p32, 0x1p63, 0x1p64}) {
         floats.push_back(std::nextafter(F(power), F(0)));
         floats.push_back(std::nextafter(F(power), L::infinity()));
@@ -49,18 +86,20 @@ template <class F> std::vector<std::uint64_t> values() {
 }
 
 /// Whether `got` is what wasm allows for `expected`: bit for bit, but any quiet NaN for a NaN.
-template <class F> bool matches(F expected, std::uint64_t got) {
+template <class F>
+bool matches(F expected, std::uint64_t got) {
     if (!std::isnan(expected)) return to_bits(expected) == static_cast<BitsOf<F>>(got);
     const std::uint64_t quiet = to_bits(std::numeric_limits<F>::infinity()) | std::uint64_t{1} << (std::numeric_limits<F>::digits - 2);
     return (got & quiet) == quiet;
 }
 
-template <class F> F reference(FpBinOp op, F a, F b) {
+template <class F>
+F reference(FpBinOp op, F a, F b) {
     switch (op) {
-        case FpBinOp::add: return a + b;
-        case FpBinOp::sub: return a - b;
-        case FpBinOp::mul: return a * b;
-        case FpBinOp::div: return a / b;
+        case FpBinOp::add:      return a + b;
+        case FpBinOp::sub:      return a - b;
+        case FpBinOp::mul:      return a * b;
+        case FpBinOp::div:      return a / b;
         case FpBinOp::copysign: return std::copysign(a, b);
         case FpBinOp::min:
             if (std::isnan(a) || std::isnan(b)) return std::numeric_limits<F>::quiet_NaN();
@@ -74,20 +113,22 @@ template <class F> F reference(FpBinOp op, F a, F b) {
     return a;
 }
 
-template <class F> F reference(FpUnOp op, F a) {
+template <class F>
+F reference(FpUnOp op, F a) {
     switch (op) {
-        case FpUnOp::abs: return std::fabs(a);
-        case FpUnOp::neg: return -a;
-        case FpUnOp::sqrt: return std::sqrt(a);
-        case FpUnOp::ceil: return std::ceil(a);
-        case FpUnOp::floor: return std::floor(a);
-        case FpUnOp::trunc: return std::trunc(a);
+        case FpUnOp::abs:     return std::fabs(a);
+        case FpUnOp::neg:     return -a;
+        case FpUnOp::sqrt:    return std::sqrt(a);
+        case FpUnOp::ceil:    return std::ceil(a);
+        case FpUnOp::floor:   return std::floor(a);
+        case FpUnOp::trunc:   return std::trunc(a);
         case FpUnOp::nearest: return std::nearbyint(a);
     }
     return a;
 }
 
-template <class F> bool reference(FloatCond condition, F a, F b) {
+template <class F>
+bool reference(FloatCond condition, F a, F b) {
     switch (condition) {
         case FloatCond::eq: return a == b;
         case FloatCond::ne: return a != b;
@@ -108,12 +149,14 @@ void fill(Runner& runner) {
     }
 }
 
-template <class F> void set(Runner& runner, Reg reg, std::uint64_t bits) {
+template <class F>
+void set(Runner& runner, Reg reg, std::uint64_t bits) {
     const std::uint64_t upper = sizeof(F) == 4 ? kGarbage << 32 : 0;
     runner.block().in.fp[reg.number()] = {bits | upper, kGarbage};
 }
 
-template <class F> void check_binary(FpBinOp op) {
+template <class F>
+void check_binary(FpBinOp op) {
     const auto edge_cases = values<F>();
     for (const CpuFeatures& features : feature_sets()) {
         Runner runner(features);
@@ -150,7 +193,8 @@ template <class F> void check_binary(FpBinOp op) {
     }
 }
 
-template <class F> void check_unary(FpUnOp op) {
+template <class F>
+void check_unary(FpUnOp op) {
     for (const CpuFeatures& features : feature_sets()) {
         Runner runner(features);
         fill(runner);
@@ -176,7 +220,8 @@ template <class F> void check_unary(FpUnOp op) {
     }
 }
 
-template <class F> void check_compare(FloatCond condition) {
+template <class F>
+void check_compare(FloatCond condition) {
     for (const CpuFeatures& features : feature_sets()) {
         Runner runner(features);
         fill(runner);
@@ -232,7 +277,8 @@ TEST(X64MasmFloat, Compare) {
 }
 
 /// What truncation of `value` to an integer of type I gives: a trap, or the result.
-template <class I, class F> std::pair<TrapCode, std::uint64_t> truncated(F value, bool saturating) {
+template <class I, class F>
+std::pair<TrapCode, std::uint64_t> truncated(F value, bool saturating) {
     using Unsigned = std::make_unsigned_t<I>;
     const auto result = [](I integer) { return std::pair{TrapCode::none, std::uint64_t{static_cast<Unsigned>(integer)}}; };
     if (std::isnan(value)) {
@@ -247,7 +293,8 @@ template <class I, class F> std::pair<TrapCode, std::uint64_t> truncated(F value
     return {TrapCode::integer_overflow, 0};
 }
 
-template <class I, class F> void check_truncation(Opcode op, bool saturating) {
+template <class I, class F>
+void check_truncation(Opcode op, bool saturating) {
     for (const CpuFeatures& features : feature_sets()) {
         Runner runner(features);
         fill(runner);
@@ -266,7 +313,8 @@ template <class I, class F> void check_truncation(Opcode op, bool saturating) {
                         ASSERT_EQ(runner.trap_wasm_offset(), 77U);
                         continue;
                     }
-                    ASSERT_EQ(runner.block().out.gp[d.number()], expected) << text(op) << " " << from_bits<F>(x) << " " << describe(features);
+                    ASSERT_EQ(runner.block().out.gp[d.number()], expected)
+                        << text(op) << " " << from_bits<F>(x) << " " << describe(features);
                     ASSERT_EQ(runner.clobbered(RegSet::of(d)).bits(), 0U);
                 }
             }
@@ -296,7 +344,8 @@ TEST(X64MasmFloat, TruncateSaturating) {
     check_truncation<std::uint64_t, double>(Opcode::I64TruncSatF64U, true);
 }
 
-template <class I, class F> void check_from_integer(Opcode op) {
+template <class I, class F>
+void check_from_integer(Opcode op) {
     std::vector<std::uint64_t> integers = {0, 1, 2, 3, 0xff, 0x00ff'ffff, 0x0100'0001, 0x7fff'ffff, 0x8000'0000, 0xffff'ffff, 0xffff'fe80};
     for (unsigned shift = 20; shift < 64; ++shift) {
         const std::uint64_t power = std::uint64_t{1} << shift;
@@ -335,7 +384,8 @@ TEST(X64MasmFloat, FromInteger) {
     check_from_integer<std::uint64_t, double>(Opcode::F64ConvertI64U);
 }
 
-template <class From, class To> void check_float_to_float(Opcode op) {
+template <class From, class To>
+void check_float_to_float(Opcode op) {
     for (const CpuFeatures& features : feature_sets()) {
         Runner runner(features);
         fill(runner);

@@ -11,9 +11,29 @@ namespace {
 
 constexpr std::array kRegs = {kRax, kRcx, kRsi, kR8, kR12, kR13};
 
-const std::vector<std::uint64_t> kValues = {
-    0, 1, 2, 5, 31, 32, 33, 63, 127, 128, 0xff, 0x8000, 0xffff, 0x7fff'ffff, 0x8000'0000, 0xffff'ffff, 0x1'0000'0000,
-    0x1234'5678'9abc'def0, 0x7fff'ffff'ffff'ffff, 0x8000'0000'0000'0000, 0xffff'ffff'8000'0000, 0xffff'ffff'ffff'fffe, ~std::uint64_t{0}};
+const std::vector<std::uint64_t> kValues = {0,
+                                            1,
+                                            2,
+                                            5,
+                                            31,
+                                            32,
+                                            33,
+                                            63,
+                                            127,
+                                            128,
+                                            0xff,
+                                            0x8000,
+                                            0xffff,
+                                            0x7fff'ffff,
+                                            0x8000'0000,
+                                            0xffff'ffff,
+                                            0x1'0000'0000,
+                                            0x1234'5678'9abc'def0,
+                                            0x7fff'ffff'ffff'ffff,
+                                            0x8000'0000'0000'0000,
+                                            0xffff'ffff'8000'0000,
+                                            0xffff'ffff'ffff'fffe,
+                                            ~std::uint64_t{0}};
 
 std::uint64_t truncated(Width width, std::uint64_t value) { return width == Width::w32 ? static_cast<std::uint32_t>(value) : value; }
 
@@ -25,10 +45,10 @@ unsigned bits(Width width) { return width == Width::w32 ? 32 : 64; }
 
 std::uint64_t alu(AluOp op, std::uint64_t a, std::uint64_t b) {
     switch (op) {
-        case AluOp::add: return a + b;
-        case AluOp::sub: return a - b;
+        case AluOp::add:  return a + b;
+        case AluOp::sub:  return a - b;
         case AluOp::and_: return a & b;
-        case AluOp::or_: return a | b;
+        case AluOp::or_:  return a | b;
         case AluOp::xor_: return a ^ b;
     }
     return 0;
@@ -39,11 +59,11 @@ std::uint64_t shifted(ShiftOp op, Width width, std::uint64_t a, std::uint64_t co
     const auto c = static_cast<unsigned>(count & (n - 1));
     a = truncated(width, a);
     switch (op) {
-        case ShiftOp::shl: return truncated(width, a << c);
+        case ShiftOp::shl:   return truncated(width, a << c);
         case ShiftOp::shr_u: return a >> c;
         case ShiftOp::shr_s: return truncated(width, static_cast<std::uint64_t>(as_signed(width, a) >> c));
-        case ShiftOp::rotl: return c == 0 ? a : truncated(width, a << c | a >> (n - c));
-        case ShiftOp::rotr: return c == 0 ? a : truncated(width, a >> c | a << (n - c));
+        case ShiftOp::rotl:  return c == 0 ? a : truncated(width, a << c | a >> (n - c));
+        case ShiftOp::rotr:  return c == 0 ? a : truncated(width, a >> c | a << (n - c));
     }
     return 0;
 }
@@ -54,8 +74,8 @@ bool holds(IntCond condition, Width width, std::uint64_t a, std::uint64_t b) {
     a = truncated(width, a);
     b = truncated(width, b);
     switch (condition) {
-        case IntCond::eq: return a == b;
-        case IntCond::ne: return a != b;
+        case IntCond::eq:   return a == b;
+        case IntCond::ne:   return a != b;
         case IntCond::lt_s: return sa < sb;
         case IntCond::lt_u: return a < b;
         case IntCond::gt_s: return sa > sb;
@@ -68,7 +88,7 @@ bool holds(IntCond condition, Width width, std::uint64_t a, std::uint64_t b) {
     return false;
 }
 
-constexpr std::array kConditions = {IntCond::eq, IntCond::ne, IntCond::lt_s, IntCond::lt_u, IntCond::gt_s,
+constexpr std::array kConditions = {IntCond::eq,   IntCond::ne,   IntCond::lt_s, IntCond::lt_u, IntCond::gt_s,
                                     IntCond::gt_u, IntCond::le_s, IntCond::le_u, IntCond::ge_s, IntCond::ge_u};
 constexpr std::array kWidths = {Width::w32, Width::w64};
 
@@ -98,8 +118,8 @@ void check_binary(Width width, const std::function<void(Masm&, Reg, Reg, Reg)>& 
                             const std::uint64_t left = in.gp[a.number()];
                             ASSERT_EQ(runner.run(), TrapCode::none);
                             ASSERT_EQ(runner.block().out.gp[d.number()], expect(left, in.gp[b.number()]))
-                                << describe(features) << " d=" << int{d.code} << " a=" << int{a.code} << " b=" << int{b.code} << " x=" << left
-                                << " y=" << y;
+                                << describe(features) << " d=" << int{d.code} << " a=" << int{a.code} << " b=" << int{b.code}
+                                << " x=" << left << " y=" << y;
                             ASSERT_EQ(runner.clobbered(RegSet::of(d)).bits(), 0U);
                         }
                     }
@@ -132,8 +152,9 @@ void check_unary(Width width, const std::function<void(Masm&, Reg, Reg)>& emit, 
 TEST(X64MasmInteger, Alu) {
     for (const Width width : kWidths) {
         for (const AluOp op : {AluOp::add, AluOp::sub, AluOp::and_, AluOp::or_, AluOp::xor_}) {
-            check_binary(width, [&](Masm& m, Reg d, Reg a, Reg b) { m.alu(op, width, d, a, b); },
-                         [&](std::uint64_t x, std::uint64_t y) { return truncated(width, alu(op, x, y)); });
+            check_binary(
+                width, [&](Masm& m, Reg d, Reg a, Reg b) { m.alu(op, width, d, a, b); },
+                [&](std::uint64_t x, std::uint64_t y) { return truncated(width, alu(op, x, y)); });
         }
     }
 }
@@ -142,14 +163,16 @@ TEST(X64MasmInteger, AluImmediateAndSlot) {
     for (const Width width : kWidths) {
         for (const AluOp op : {AluOp::add, AluOp::sub, AluOp::and_, AluOp::or_, AluOp::xor_}) {
             for (const std::uint64_t y : kValues) {
-                check_unary(width, [&](Masm& m, Reg d, Reg a) { m.alu(op, width, d, a, Operand::imm(static_cast<std::int64_t>(y))); },
-                            [&](std::uint64_t x) { return truncated(width, alu(op, x, truncated(width, y))); });
-                check_unary(width,
-                            [&](Masm& m, Reg d, Reg a) {
-                                m.store_slot_imm(-64, static_cast<std::int64_t>(y));
-                                m.alu(op, width, d, a, Operand::at(-64));
-                            },
-                            [&](std::uint64_t x) { return truncated(width, alu(op, x, truncated(width, y))); });
+                check_unary(
+                    width, [&](Masm& m, Reg d, Reg a) { m.alu(op, width, d, a, Operand::imm(static_cast<std::int64_t>(y))); },
+                    [&](std::uint64_t x) { return truncated(width, alu(op, x, truncated(width, y))); });
+                check_unary(
+                    width,
+                    [&](Masm& m, Reg d, Reg a) {
+                        m.store_slot_imm(-64, static_cast<std::int64_t>(y));
+                        m.alu(op, width, d, a, Operand::at(-64));
+                    },
+                    [&](std::uint64_t x) { return truncated(width, alu(op, x, truncated(width, y))); });
             }
         }
     }
@@ -157,19 +180,22 @@ TEST(X64MasmInteger, AluImmediateAndSlot) {
 
 TEST(X64MasmInteger, Multiply) {
     for (const Width width : kWidths) {
-        check_binary(width, [&](Masm& m, Reg d, Reg a, Reg b) { m.mul(width, d, a, b); },
-                     [&](std::uint64_t x, std::uint64_t y) { return truncated(width, x * y); });
+        check_binary(
+            width, [&](Masm& m, Reg d, Reg a, Reg b) { m.mul(width, d, a, b); },
+            [&](std::uint64_t x, std::uint64_t y) { return truncated(width, x * y); });
         std::vector<std::uint64_t> factors = kValues;
         for (std::uint64_t i = 0; i < 20; ++i) factors.push_back(i);
         for (const std::uint64_t y : factors) {
-            check_unary(width, [&](Masm& m, Reg d, Reg a) { m.mul(width, d, a, Operand::imm(static_cast<std::int64_t>(y))); },
-                        [&](std::uint64_t x) { return truncated(width, x * y); });
-            check_unary(width,
-                        [&](Masm& m, Reg d, Reg a) {
-                            m.store_slot_imm(-128, static_cast<std::int64_t>(y));
-                            m.mul(width, d, a, Operand::at(-128));
-                        },
-                        [&](std::uint64_t x) { return truncated(width, x * y); });
+            check_unary(
+                width, [&](Masm& m, Reg d, Reg a) { m.mul(width, d, a, Operand::imm(static_cast<std::int64_t>(y))); },
+                [&](std::uint64_t x) { return truncated(width, x * y); });
+            check_unary(
+                width,
+                [&](Masm& m, Reg d, Reg a) {
+                    m.store_slot_imm(-128, static_cast<std::int64_t>(y));
+                    m.mul(width, d, a, Operand::at(-128));
+                },
+                [&](std::uint64_t x) { return truncated(width, x * y); });
         }
     }
 }
@@ -178,8 +204,9 @@ TEST(X64MasmInteger, ShiftImmediate) {
     for (const Width width : kWidths) {
         for (const ShiftOp op : {ShiftOp::shl, ShiftOp::shr_s, ShiftOp::shr_u, ShiftOp::rotl, ShiftOp::rotr}) {
             for (const std::int64_t count : {0, 1, 2, 7, 31, 32, 33, 63, 64, -1}) {
-                check_unary(width, [&](Masm& m, Reg d, Reg a) { m.shift(op, width, d, a, Operand::imm(count)); },
-                            [&](std::uint64_t x) { return shifted(op, width, x, static_cast<std::uint64_t>(count)); });
+                check_unary(
+                    width, [&](Masm& m, Reg d, Reg a) { m.shift(op, width, d, a, Operand::imm(count)); },
+                    [&](std::uint64_t x) { return shifted(op, width, x, static_cast<std::uint64_t>(count)); });
             }
         }
     }
@@ -243,7 +270,8 @@ TEST(X64MasmInteger, Divide) {
                                 continue;
                             }
                             std::uint64_t expected = is_rem ? left % right : left / right;
-                            if (is_signed) expected = sr == -1 ? (is_rem ? 0 : 0 - left) : static_cast<std::uint64_t>(is_rem ? sl % sr : sl / sr);
+                            if (is_signed)
+                                expected = sr == -1 ? (is_rem ? 0 : 0 - left) : static_cast<std::uint64_t>(is_rem ? sl % sr : sl / sr);
                             ASSERT_EQ(trap, TrapCode::none);
                             ASSERT_EQ(runner.block().out.gp[is_rem ? 2 : 0], truncated(width, expected));
                             ASSERT_EQ(runner.clobbered(RegSet::of(kRax, kRdx)).bits(), 0U);
@@ -286,8 +314,9 @@ TEST(X64MasmInteger, Extend) {
 TEST(X64MasmInteger, AddShifted) {
     for (const Width width : kWidths) {
         for (std::uint8_t shift = 0; shift < 4; ++shift) {
-            check_binary(width, [&](Masm& m, Reg d, Reg a, Reg b) { m.add_shifted(width, d, a, b, shift); },
-                         [&](std::uint64_t x, std::uint64_t y) { return truncated(width, x + (y << shift)); });
+            check_binary(
+                width, [&](Masm& m, Reg d, Reg a, Reg b) { m.add_shifted(width, d, a, b, shift); },
+                [&](std::uint64_t x, std::uint64_t y) { return truncated(width, x + (y << shift)); });
         }
     }
 }
@@ -295,19 +324,22 @@ TEST(X64MasmInteger, AddShifted) {
 TEST(X64MasmInteger, CompareSet) {
     for (const Width width : kWidths) {
         for (const IntCond condition : kConditions) {
-            check_binary(width, [&](Masm& m, Reg d, Reg a, Reg b) { m.compare_set(condition, width, d, a, b); },
-                         [&](std::uint64_t x, std::uint64_t y) { return std::uint64_t{holds(condition, width, x, y)}; });
+            check_binary(
+                width, [&](Masm& m, Reg d, Reg a, Reg b) { m.compare_set(condition, width, d, a, b); },
+                [&](std::uint64_t x, std::uint64_t y) { return std::uint64_t{holds(condition, width, x, y)}; });
             for (const std::uint64_t y : kValues) {
-                check_unary(width,
-                            [&](Masm& m, Reg d, Reg a) { m.compare_set(condition, width, d, a, Operand::imm(static_cast<std::int64_t>(y))); },
-                            [&](std::uint64_t x) { return std::uint64_t{holds(condition, width, x, y)}; });
+                check_unary(
+                    width,
+                    [&](Masm& m, Reg d, Reg a) { m.compare_set(condition, width, d, a, Operand::imm(static_cast<std::int64_t>(y))); },
+                    [&](std::uint64_t x) { return std::uint64_t{holds(condition, width, x, y)}; });
             }
-            check_unary(width,
-                        [&](Masm& m, Reg d, Reg a) {
-                            m.store_slot_imm(-16, 0x7fff'ffff);
-                            m.compare_set(condition, width, d, a, Operand::at(-16));
-                        },
-                        [&](std::uint64_t x) { return std::uint64_t{holds(condition, width, x, 0x7fff'ffff)}; });
+            check_unary(
+                width,
+                [&](Masm& m, Reg d, Reg a) {
+                    m.store_slot_imm(-16, 0x7fff'ffff);
+                    m.compare_set(condition, width, d, a, Operand::at(-16));
+                },
+                [&](std::uint64_t x) { return std::uint64_t{holds(condition, width, x, 0x7fff'ffff)}; });
         }
     }
 }
@@ -315,18 +347,19 @@ TEST(X64MasmInteger, CompareSet) {
 TEST(X64MasmInteger, CompareBranchAndTrap) {
     for (const Width width : kWidths) {
         for (const IntCond condition : kConditions) {
-            check_binary(width,
-                         [&](Masm& m, Reg d, Reg a, Reg b) {
-                             Label taken;
-                             Label end;
-                             m.compare_branch(condition, width, a, b, taken);
-                             m.mov_imm(Width::w32, d, 7);
-                             m.jump(end);
-                             m.bind(taken);
-                             m.mov_imm(Width::w32, d, 9);
-                             m.bind(end);
-                         },
-                         [&](std::uint64_t x, std::uint64_t y) { return holds(condition, width, x, y) ? std::uint64_t{9} : std::uint64_t{7}; });
+            check_binary(
+                width,
+                [&](Masm& m, Reg d, Reg a, Reg b) {
+                    Label taken;
+                    Label end;
+                    m.compare_branch(condition, width, a, b, taken);
+                    m.mov_imm(Width::w32, d, 7);
+                    m.jump(end);
+                    m.bind(taken);
+                    m.mov_imm(Width::w32, d, 9);
+                    m.bind(end);
+                },
+                [&](std::uint64_t x, std::uint64_t y) { return holds(condition, width, x, y) ? std::uint64_t{9} : std::uint64_t{7}; });
             Runner runner(host_features());
             runner.compile([&](Masm& masm) {
                 masm.set_wasm_offset(1234);

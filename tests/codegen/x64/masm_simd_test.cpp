@@ -1,74 +1,27 @@
-// Vector operations of the x64 masm, executed with every aliasing of their registers and compared lane by lane.
+// Vector arithmetic of the x64 masm, executed with every aliasing of its registers and compared lane by lane.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstring>
-#include <limits>
-#include <type_traits>
 
-#include "tests/codegen/x64/runner.h"
+#include "tests/codegen/x64/simd_support.h"
 
 namespace pollux::x64::test {
 namespace {
 
-using wasm::Opcode;
-using wasm::V128;
-
-constexpr std::array kRegs = {fp(0), fp(1), fp(6), fp(13)};
-constexpr std::array kGpRegs = {kRax, kRsi, kR13};
-
-template <class T> using Lanes = std::array<T, 16 / sizeof(T)>;
-
-template <class T> Lanes<T> lanes(V128 value) { return std::bit_cast<Lanes<T>>(value); }
-template <class T> V128 pack(const Lanes<T>& values) { return std::bit_cast<V128>(values); }
-
-template <class T> T nan_of() { return std::numeric_limits<T>::quiet_NaN(); }
-
-// --- inputs --------------------------------------------------------------------------------------------------------------------
-
-/// Vectors whose lanes go through the edge cases of T, at different distances from each other.
-template <class T> void add_vectors(std::vector<V128>& to, const std::vector<T>& edges, std::size_t count) {
-    for (std::size_t i = 0; i < count; ++i) {
-        Lanes<T> values;
-        for (std::size_t lane = 0; lane < values.size(); ++lane) values[lane] = edges[(i * 3 + lane * (i + 1)) % edges.size()];
-        to.push_back(pack<T>(values));
-    }
-}
-
-std::vector<V128> integer_vectors() {
-    std::vector<V128> result = {{0, 0}, {~std::uint64_t{0}, ~std::uint64_t{0}}, {0x0706'0504'0302'0100, 0x0f0e'0d0c'0b0a'0908},
-                                {0x1211'100f'f0f1'8001, 0x7f80'ff00'1f20'2122}};
-    add_vectors<std::uint8_t>(result, {0, 1, 2, 15, 16, 0x7e, 0x7f, 0x80, 0x81, 0xfe, 0xff}, 4);
-    add_vectors<std::uint16_t>(result, {0, 1, 0xff, 0x100, 0x7fff, 0x8000, 0x8001, 0xfffe, 0xffff, 0x1234}, 4);
-    add_vectors<std::uint32_t>(result, {0, 1, 0xffff, 0x1'0000, 0x7fff'ffff, 0x8000'0000, 0x8000'0001, 0xffff'ffff, 0xff80'0001}, 4);
-    add_vectors<std::uint64_t>(result, {0, 1, 0xffff'ffff, 0x7fff'ffff'ffff'ffff, 0x8000'0000'0000'0000, ~std::uint64_t{0}, 0x1234'5678'9abc'def0}, 4);
-    return result;
-}
-
-template <class F> std::vector<F> float_edges() {
-    using L = std::numeric_limits<F>;
-    std::vector<F> edges = {0, 1, F(1.5), F(2.5), F(0.3), L::infinity(), L::max(), L::min(), L::denorm_min(), nan_of<F>(), F(0x1p31), F(0x1p32),
-                            F(2147483647.0), F(2147483520.0), F(4294967040.0), F(4294967295.0), F(0x1p63), F(123456.75)};
-    const std::size_t positive = edges.size();
-    for (std::size_t i = 0; i < positive; ++i) edges.push_back(-edges[i]);
-    const auto signalling = [](std::uint64_t bits) { return std::bit_cast<F>(static_cast<std::conditional_t<sizeof(F) == 4, std::uint32_t, std::uint64_t>>(bits)); };
-    edges.push_back(signalling(sizeof(F) == 4 ? 0x7f80'0001 : 0x7ff0'0000'0000'0001));
-    return edges;
-}
-
-template <class F> std::vector<V128> float_vectors() {
-    std::vector<V128> result;
-    add_vectors<F>(result, float_edges<F>(), 24);
-    return result;
-}
+const std::vector<V128> kInts = integer_vectors();
+const std::vector<V128> kF32 = float_vectors<float>();
+const std::vector<V128> kF64 = float_vectors<double>();
 
 // --- comparison ----------------------------------------------------------------------------------------------------------------
 
 /// How results are compared: bit for bit, or with any quiet NaN for a NaN.
 enum class Compare : std::uint8_t { bits, f32, f64 };
 
-template <class F> bool same_floats(V128 expected, V128 got) {
+template <class F>
+bool same_floats(V128 expected, V128 got) {
     const auto e = lanes<F>(expected);
     const auto g = lanes<F>(got);
     for (std::size_t i = 0; i < e.size(); ++i) {
@@ -86,23 +39,10 @@ template <class F> bool same_floats(V128 expected, V128 got) {
 bool same(Compare compare, V128 expected, V128 got) {
     switch (compare) {
         case Compare::bits: return expected == got;
-        case Compare::f32: return same_floats<float>(expected, got);
-        case Compare::f64: return same_floats<double>(expected, got);
+        case Compare::f32:  return same_floats<float>(expected, got);
+        case Compare::f64:  return same_floats<double>(expected, got);
     }
     return false;
-}
-
-std::string hex(V128 value) {
-    char text[40];
-    std::snprintf(text, sizeof text, "%016llx'%016llx", static_cast<unsigned long long>(value.high), static_cast<unsigned long long>(value.low));
-    return text;
-}
-
-void fill(Runner& runner) {
-    for (std::size_t i = 0; i < 16; ++i) {
-        runner.block().in.gp[i] = 0x0101'0101'0101'0101 * i;
-        runner.block().in.fp[i] = {0x1111'1111'1111'1111 * i, ~(0x1111'1111'1111'1111 * i)};
-    }
 }
 
 using Unary = std::function<V128(V128)>;
@@ -113,15 +53,15 @@ void check_unary(Opcode op, const std::vector<V128>& inputs, Compare compare, co
     for (const CpuFeatures& features : feature_sets()) {
         Runner runner(features);
         fill(runner);
-        for (const Reg d : kRegs) {
-            for (const Reg a : kRegs) {
+        for (const Reg d : kVectorRegs) {
+            for (const Reg a : kVectorRegs) {
                 runner.compile([&](Masm& m) { m.simd_unary(op, d, a); });
                 for (const V128 x : inputs) {
                     runner.block().in.fp[a.number()] = x;
                     ASSERT_EQ(runner.run(), TrapCode::none);
                     const V128 got = runner.block().out.fp[d.number()];
-                    ASSERT_TRUE(same(compare, expect(x), got))
-                        << text(op) << " " << describe(features) << " x=" << hex(x) << " got " << hex(got) << " expected " << hex(expect(x));
+                    ASSERT_TRUE(same(compare, expect(x), got)) << text(op) << " " << describe(features) << " x=" << hex(x) << " got "
+                                                               << hex(got) << " expected " << hex(expect(x));
                     ASSERT_EQ(runner.clobbered(RegSet::of(d)).bits(), 0U) << text(op);
                 }
             }
@@ -133,9 +73,9 @@ void check_binary(Opcode op, const std::vector<V128>& inputs, Compare compare, c
     for (const CpuFeatures& features : feature_sets()) {
         Runner runner(features);
         fill(runner);
-        for (const Reg d : kRegs) {
-            for (const Reg a : kRegs) {
-                for (const Reg b : kRegs) {
+        for (const Reg d : kVectorRegs) {
+            for (const Reg a : kVectorRegs) {
+                for (const Reg b : kVectorRegs) {
                     runner.compile([&](Masm& m) { m.simd_binary(op, d, a, b); });
                     for (const V128 x : inputs) {
                         for (const V128 y : inputs) {
@@ -145,8 +85,9 @@ void check_binary(Opcode op, const std::vector<V128>& inputs, Compare compare, c
                             ASSERT_EQ(runner.run(), TrapCode::none);
                             const V128 got = runner.block().out.fp[d.number()];
                             ASSERT_TRUE(same(compare, expect(x, y), got))
-                                << text(op) << " " << describe(features) << " d=" << int{d.code} << " a=" << int{a.code} << " b=" << int{b.code}
-                                << " x=" << hex(x) << " y=" << hex(y) << " got " << hex(got) << " expected " << hex(expect(x, y));
+                                << text(op) << " " << describe(features) << " d=" << int{d.code} << " a=" << int{a.code}
+                                << " b=" << int{b.code} << " x=" << hex(x) << " y=" << hex(y) << " got " << hex(got) << " expected "
+                                << hex(expect(x, y));
                             ASSERT_EQ(runner.clobbered(RegSet::of(d)).bits(), 0U) << text(op);
                         }
                     }
@@ -160,10 +101,10 @@ void check_ternary(Opcode op, const std::vector<V128>& inputs, const std::vector
     for (const CpuFeatures& features : feature_sets()) {
         Runner runner(features);
         fill(runner);
-        for (const Reg d : kRegs) {
-            for (const Reg a : kRegs) {
-                for (const Reg b : kRegs) {
-                    for (const Reg c : kRegs) {
+        for (const Reg d : kVectorRegs) {
+            for (const Reg a : kVectorRegs) {
+                for (const Reg b : kVectorRegs) {
+                    for (const Reg c : kVectorRegs) {
                         runner.compile([&](Masm& m) { m.simd_ternary(op, d, a, b, c); });
                         for (std::size_t i = 0; i < inputs.size(); ++i) {
                             auto& in = runner.block().in;
@@ -176,8 +117,9 @@ void check_ternary(Opcode op, const std::vector<V128>& inputs, const std::vector
                             ASSERT_EQ(runner.run(), TrapCode::none);
                             const V128 got = runner.block().out.fp[d.number()];
                             ASSERT_TRUE(same(compare, expect(x, y, z), got))
-                                << text(op) << " " << describe(features) << " d=" << int{d.code} << " a=" << int{a.code} << " b=" << int{b.code}
-                                << " c=" << int{c.code} << " got " << hex(got) << " expected " << hex(expect(x, y, z));
+                                << text(op) << " " << describe(features) << " d=" << int{d.code} << " a=" << int{a.code}
+                                << " b=" << int{b.code} << " c=" << int{c.code} << " got " << hex(got) << " expected "
+                                << hex(expect(x, y, z));
                             ASSERT_EQ(runner.clobbered(RegSet::of(d)).bits(), 0U) << text(op);
                         }
                     }
@@ -189,7 +131,8 @@ void check_ternary(Opcode op, const std::vector<V128>& inputs, const std::vector
 
 // --- lane-wise references --------------------------------------------------------------------------------------------------------
 
-template <class T, class F> Unary each(F f) {
+template <class T, class F>
+Unary each(F f) {
     return [f](V128 x) {
         auto a = lanes<T>(x);
         for (T& lane : a) lane = static_cast<T>(f(lane));
@@ -197,7 +140,8 @@ template <class T, class F> Unary each(F f) {
     };
 }
 
-template <class T, class F> Binary each2(F f) {
+template <class T, class F>
+Binary each2(F f) {
     return [f](V128 x, V128 y) {
         auto a = lanes<T>(x);
         const auto b = lanes<T>(y);
@@ -207,9 +151,11 @@ template <class T, class F> Binary each2(F f) {
 }
 
 /// A comparison: lanes of all ones where it holds.
-template <class T, class F> Binary compare2(F f) {
-    using Mask = std::conditional_t<sizeof(T) == 1, std::uint8_t,
-                                    std::conditional_t<sizeof(T) == 2, std::uint16_t, std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>>>;
+template <class T, class F>
+Binary compare2(F f) {
+    using Mask = std::conditional_t<
+        sizeof(T) == 1, std::uint8_t,
+        std::conditional_t<sizeof(T) == 2, std::uint16_t, std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>>>;
     return [f](V128 x, V128 y) {
         const auto a = lanes<T>(x);
         const auto b = lanes<T>(y);
@@ -219,12 +165,14 @@ template <class T, class F> Binary compare2(F f) {
     };
 }
 
-template <class T> T clamped(std::int64_t value) {
+template <class T>
+T clamped(std::int64_t value) {
     return static_cast<T>(std::clamp<std::int64_t>(value, std::numeric_limits<T>::min(), std::numeric_limits<T>::max()));
 }
 
 /// Both inputs' lanes of type From, clamped to type To, one after the other.
-template <class From, class To> Binary narrow() {
+template <class From, class To>
+Binary narrow() {
     return [](V128 x, V128 y) {
         const auto a = lanes<From>(x);
         const auto b = lanes<From>(y);
@@ -237,7 +185,8 @@ template <class From, class To> Binary narrow() {
     };
 }
 
-template <class From, class To> Unary extend(bool high) {
+template <class From, class To>
+Unary extend(bool high) {
     return [high](V128 x) {
         const auto a = lanes<From>(x);
         Lanes<To> result;
@@ -246,16 +195,19 @@ template <class From, class To> Unary extend(bool high) {
     };
 }
 
-template <class From, class To> Unary extended_add() {
+template <class From, class To>
+Unary extended_add() {
     return [](V128 x) {
         const auto a = lanes<From>(x);
         Lanes<To> result;
-        for (std::size_t i = 0; i < result.size(); ++i) result[i] = static_cast<To>(static_cast<To>(a[2 * i]) + static_cast<To>(a[2 * i + 1]));
+        for (std::size_t i = 0; i < result.size(); ++i)
+            result[i] = static_cast<To>(static_cast<To>(a[2 * i]) + static_cast<To>(a[2 * i + 1]));
         return pack<To>(result);
     };
 }
 
-template <class From, class To> Binary extended_multiply(bool high) {
+template <class From, class To>
+Binary extended_multiply(bool high) {
     return [high](V128 x, V128 y) {
         const auto a = lanes<From>(x);
         const auto b = lanes<From>(y);
@@ -269,18 +221,21 @@ template <class From, class To> Binary extended_multiply(bool high) {
     };
 }
 
-template <class F> F wasm_min(F a, F b) {
+template <class F>
+F wasm_min(F a, F b) {
     if (std::isnan(a) || std::isnan(b)) return nan_of<F>();
     if (a == b) return std::signbit(a) ? a : b;
     return a < b ? a : b;
 }
-template <class F> F wasm_max(F a, F b) {
+template <class F>
+F wasm_max(F a, F b) {
     if (std::isnan(a) || std::isnan(b)) return nan_of<F>();
     if (a == b) return std::signbit(a) ? b : a;
     return a > b ? a : b;
 }
 
-template <class I, class F> I saturated(F value) {
+template <class I, class F>
+I saturated(F value) {
     if (std::isnan(value)) return 0;
     const double wide = std::trunc(static_cast<double>(value));
     if (wide <= static_cast<double>(std::numeric_limits<I>::min())) return std::numeric_limits<I>::min();
@@ -292,15 +247,6 @@ const std::vector<V128> kInts = integer_vectors();
 const std::vector<V128> kF32 = float_vectors<float>();
 const std::vector<V128> kF64 = float_vectors<double>();
 
-using S8 = std::int8_t;
-using S16 = std::int16_t;
-using S32 = std::int32_t;
-using S64 = std::int64_t;
-using U8 = std::uint8_t;
-using U16 = std::uint16_t;
-using U32 = std::uint32_t;
-using U64 = std::uint64_t;
-
 void integers(Opcode op, const Binary& expect) { check_binary(op, kInts, Compare::bits, expect); }
 void integers(Opcode op, const Unary& expect) { check_unary(op, kInts, Compare::bits, expect); }
 
@@ -310,16 +256,18 @@ TEST(X64MasmSimd, Bitwise) {
     integers(Opcode::V128Xor, each2<U64>([](U64 a, U64 b) { return a ^ b; }));
     integers(Opcode::V128Andnot, each2<U64>([](U64 a, U64 b) { return a & ~b; }));
     integers(Opcode::V128Not, each<U64>([](U64 a) { return ~a; }));
-    const Ternary select = [](V128 a, V128 b, V128 c) { return V128{(a.low & c.low) | (b.low & ~c.low), (a.high & c.high) | (b.high & ~c.high)}; };
+    const Ternary select = [](V128 a, V128 b, V128 c) {
+        return V128{(a.low & c.low) | (b.low & ~c.low), (a.high & c.high) | (b.high & ~c.high)};
+    };
     check_ternary(Opcode::V128Bitselect, kInts, kInts, Compare::bits, select);
     const std::vector<V128> masks = {{0, 0}, {~U64{0}, 0}, {0, ~U64{0}}, {~U64{0}, ~U64{0}}};
-    for (const Opcode op : {Opcode::I8x16RelaxedLaneselect, Opcode::I16x8RelaxedLaneselect, Opcode::I32x4RelaxedLaneselect,
-                            Opcode::I64x2RelaxedLaneselect}) {
+    for (const Opcode op :
+         {Opcode::I8x16RelaxedLaneselect, Opcode::I16x8RelaxedLaneselect, Opcode::I32x4RelaxedLaneselect, Opcode::I64x2RelaxedLaneselect}) {
         // Only as long as the mask's register is none of the inputs is it one of these masks.
         for (const CpuFeatures& features : feature_sets()) {
             Runner runner(features);
             fill(runner);
-            for (const Reg d : kRegs) {
+            for (const Reg d : kVectorRegs) {
                 runner.compile([&](Masm& m) { m.simd_ternary(op, d, fp(0), fp(1), fp(6)); });
                 for (const V128 mask : masks) {
                     auto& in = runner.block().in;
@@ -492,7 +440,7 @@ TEST(X64MasmSimd, RelaxedDotProducts) {
     for (const CpuFeatures& features : feature_sets()) {
         Runner runner(features);
         fill(runner);
-        for (const Reg d : kRegs) {
+        for (const Reg d : kVectorRegs) {
             runner.compile([&](Masm& m) {
                 m.simd_binary(Opcode::I16x8RelaxedDotI8x16I7x16S, fp(2), fp(0), fp(1));
                 m.simd_ternary(Opcode::I32x4RelaxedDotI8x16I7x16AddS, d, fp(0), fp(1), fp(6));
@@ -527,12 +475,14 @@ TEST(X64MasmSimd, Swizzle) {
 }
 
 /// pmin and pmax give one of their operands as it is.
-template <class F, class Pick> Binary picked(Pick second) {
+template <class F, class Pick>
+Binary picked(Pick second) {
     using Bits = std::conditional_t<sizeof(F) == 4, U32, U64>;
     return each2<Bits>([second](Bits a, Bits b) { return second(std::bit_cast<F>(a), std::bit_cast<F>(b)) ? b : a; });
 }
 
-template <class F> void check_float_arithmetic(const std::vector<V128>& inputs, Compare compare, const std::array<Opcode, 8>& ops) {
+template <class F>
+void check_float_arithmetic(const std::vector<V128>& inputs, Compare compare, const std::array<Opcode, 8>& ops) {
     check_binary(ops[0], inputs, compare, each2<F>([](F a, F b) { return a + b; }));
     check_binary(ops[1], inputs, compare, each2<F>([](F a, F b) { return a - b; }));
     check_binary(ops[2], inputs, compare, each2<F>([](F a, F b) { return a * b; }));
@@ -544,13 +494,16 @@ template <class F> void check_float_arithmetic(const std::vector<V128>& inputs, 
 }
 
 TEST(X64MasmSimd, FloatArithmetic) {
-    check_float_arithmetic<float>(kF32, Compare::f32, {Opcode::F32x4Add, Opcode::F32x4Sub, Opcode::F32x4Mul, Opcode::F32x4Div,
-                                                       Opcode::F32x4Min, Opcode::F32x4Max, Opcode::F32x4Pmin, Opcode::F32x4Pmax});
-    check_float_arithmetic<double>(kF64, Compare::f64, {Opcode::F64x2Add, Opcode::F64x2Sub, Opcode::F64x2Mul, Opcode::F64x2Div,
-                                                        Opcode::F64x2Min, Opcode::F64x2Max, Opcode::F64x2Pmin, Opcode::F64x2Pmax});
+    check_float_arithmetic<float>(kF32, Compare::f32,
+                                  {Opcode::F32x4Add, Opcode::F32x4Sub, Opcode::F32x4Mul, Opcode::F32x4Div, Opcode::F32x4Min,
+                                   Opcode::F32x4Max, Opcode::F32x4Pmin, Opcode::F32x4Pmax});
+    check_float_arithmetic<double>(kF64, Compare::f64,
+                                   {Opcode::F64x2Add, Opcode::F64x2Sub, Opcode::F64x2Mul, Opcode::F64x2Div, Opcode::F64x2Min,
+                                    Opcode::F64x2Max, Opcode::F64x2Pmin, Opcode::F64x2Pmax});
 }
 
-template <class F> void check_float_comparisons(const std::vector<V128>& inputs, const std::array<Opcode, 6>& ops) {
+template <class F>
+void check_float_comparisons(const std::vector<V128>& inputs, const std::array<Opcode, 6>& ops) {
     check_binary(ops[0], inputs, Compare::bits, compare2<F>([](F a, F b) { return a == b; }));
     check_binary(ops[1], inputs, Compare::bits, compare2<F>([](F a, F b) { return a != b; }));
     check_binary(ops[2], inputs, Compare::bits, compare2<F>([](F a, F b) { return a < b; }));
@@ -560,11 +513,14 @@ template <class F> void check_float_comparisons(const std::vector<V128>& inputs,
 }
 
 TEST(X64MasmSimd, FloatComparisons) {
-    check_float_comparisons<float>(kF32, {Opcode::F32x4Eq, Opcode::F32x4Ne, Opcode::F32x4Lt, Opcode::F32x4Gt, Opcode::F32x4Le, Opcode::F32x4Ge});
-    check_float_comparisons<double>(kF64, {Opcode::F64x2Eq, Opcode::F64x2Ne, Opcode::F64x2Lt, Opcode::F64x2Gt, Opcode::F64x2Le, Opcode::F64x2Ge});
+    check_float_comparisons<float>(kF32,
+                                   {Opcode::F32x4Eq, Opcode::F32x4Ne, Opcode::F32x4Lt, Opcode::F32x4Gt, Opcode::F32x4Le, Opcode::F32x4Ge});
+    check_float_comparisons<double>(kF64,
+                                    {Opcode::F64x2Eq, Opcode::F64x2Ne, Opcode::F64x2Lt, Opcode::F64x2Gt, Opcode::F64x2Le, Opcode::F64x2Ge});
 }
 
-template <class F> void check_float_unary(const std::vector<V128>& inputs, Compare compare, const std::array<Opcode, 7>& ops) {
+template <class F>
+void check_float_unary(const std::vector<V128>& inputs, Compare compare, const std::array<Opcode, 7>& ops) {
     using Bits = std::conditional_t<sizeof(F) == 4, U32, U64>;
     constexpr Bits kSign = Bits{1} << (sizeof(F) * 8 - 1);
     check_unary(ops[0], inputs, Compare::bits, each<Bits>([](Bits a) { return a & ~kSign; }));
@@ -577,10 +533,12 @@ template <class F> void check_float_unary(const std::vector<V128>& inputs, Compa
 }
 
 TEST(X64MasmSimd, FloatUnary) {
-    check_float_unary<float>(kF32, Compare::f32, {Opcode::F32x4Abs, Opcode::F32x4Neg, Opcode::F32x4Sqrt, Opcode::F32x4Ceil, Opcode::F32x4Floor,
-                                                  Opcode::F32x4Trunc, Opcode::F32x4Nearest});
-    check_float_unary<double>(kF64, Compare::f64, {Opcode::F64x2Abs, Opcode::F64x2Neg, Opcode::F64x2Sqrt, Opcode::F64x2Ceil, Opcode::F64x2Floor,
-                                                   Opcode::F64x2Trunc, Opcode::F64x2Nearest});
+    check_float_unary<float>(kF32, Compare::f32,
+                             {Opcode::F32x4Abs, Opcode::F32x4Neg, Opcode::F32x4Sqrt, Opcode::F32x4Ceil, Opcode::F32x4Floor,
+                              Opcode::F32x4Trunc, Opcode::F32x4Nearest});
+    check_float_unary<double>(kF64, Compare::f64,
+                              {Opcode::F64x2Abs, Opcode::F64x2Neg, Opcode::F64x2Sqrt, Opcode::F64x2Ceil, Opcode::F64x2Floor,
+                               Opcode::F64x2Trunc, Opcode::F64x2Nearest});
 }
 
 TEST(X64MasmSimd, FusedMultiplyAdd) {
@@ -623,7 +581,8 @@ TEST(X64MasmSimd, Conversions) {
         };
     };
     std::vector<V128> numbers = kInts;
-    add_vectors<U32>(numbers, {0x00ff'ffff, 0x0100'0001, 0x0100'0003, 0x8000'0080, 0x8000'0081, 0xffff'ff7f, 0xffff'ff80, 0x7fff'ffc0, 0x1234'5679}, 9);
+    add_vectors<U32>(
+        numbers, {0x00ff'ffff, 0x0100'0001, 0x0100'0003, 0x8000'0080, 0x8000'0081, 0xffff'ff7f, 0xffff'ff80, 0x7fff'ffc0, 0x1234'5679}, 9);
     check_unary(Opcode::F32x4ConvertI32x4S, numbers, Compare::bits, to_float(S32{}));
     check_unary(Opcode::F32x4ConvertI32x4U, numbers, Compare::bits, to_float(U32{}));
     check_unary(Opcode::F64x2ConvertLowI32x4S, numbers, Compare::bits, to_double(S32{}));
@@ -658,308 +617,6 @@ TEST(X64MasmSimd, Conversions) {
     check_unary(Opcode::I32x4TruncSatF64x2UZero, kF64, Compare::bits, from_f64(U32{}));
     check_unary(Opcode::I32x4RelaxedTruncF32x4U, kF32, Compare::bits, from_f32(U32{}));
     check_unary(Opcode::I32x4RelaxedTruncF64x2UZero, kF64, Compare::bits, from_f64(U32{}));
-}
-
-template <class T> void check_shift(Opcode op, bool left) {
-    for (const CpuFeatures& features : feature_sets()) {
-        Runner runner(features);
-        fill(runner);
-        for (const Reg d : kRegs) {
-            for (const Reg a : kRegs) {
-                for (const std::uint32_t count : {0U, 1U, 3U, 7U, 8U, 9U, 15U, 17U, 31U, 33U, 63U, 64U, 0xffff'ffffU}) {
-                    for (const Reg reg : {kNoReg, kRax, kR13}) {
-                        runner.compile([&](Masm& m) { m.simd_shift(op, d, a, reg.valid() ? Operand(reg) : Operand::imm(count)); });
-                        if (reg.valid()) runner.block().in.gp[reg.number()] = count;
-                        for (const V128 x : kInts) {
-                            runner.block().in.fp[a.number()] = x;
-                            ASSERT_EQ(runner.run(), TrapCode::none);
-                            auto expected = lanes<T>(x);
-                            const unsigned n = count & (sizeof(T) * 8 - 1);
-                            for (T& lane : expected) lane = static_cast<T>(left ? static_cast<T>(static_cast<U64>(lane) << n) : static_cast<T>(lane >> n));
-                            ASSERT_EQ(runner.block().out.fp[d.number()], pack<T>(expected)) << text(op) << " by " << count << " " << hex(x);
-                            ASSERT_EQ(runner.clobbered(RegSet::of(d)).bits(), 0U);
-                        }
-                    }
-                }
-            }
-        }
-    }
-}
-
-TEST(X64MasmSimd, Shifts) {
-    check_shift<U8>(Opcode::I8x16Shl, true);
-    check_shift<S8>(Opcode::I8x16ShrS, false);
-    check_shift<U8>(Opcode::I8x16ShrU, false);
-    check_shift<U16>(Opcode::I16x8Shl, true);
-    check_shift<S16>(Opcode::I16x8ShrS, false);
-    check_shift<U16>(Opcode::I16x8ShrU, false);
-    check_shift<U32>(Opcode::I32x4Shl, true);
-    check_shift<S32>(Opcode::I32x4ShrS, false);
-    check_shift<U32>(Opcode::I32x4ShrU, false);
-    check_shift<U64>(Opcode::I64x2Shl, true);
-    check_shift<S64>(Opcode::I64x2ShrS, false);
-    check_shift<U64>(Opcode::I64x2ShrU, false);
-}
-
-TEST(X64MasmSimd, Tests) {
-    struct Case {
-        Opcode op;
-        std::function<U64(V128)> expect;
-    };
-    const auto all_true = [](auto zero) {
-        using T = decltype(zero);
-        return [](V128 x) -> U64 {
-            for (const T lane : lanes<T>(x)) {
-                if (lane == 0) return 0;
-            }
-            return 1;
-        };
-    };
-    const auto bitmask = [](auto zero) {
-        using T = decltype(zero);
-        return [](V128 x) -> U64 {
-            U64 mask = 0;
-            const auto a = lanes<T>(x);
-            for (std::size_t i = 0; i < a.size(); ++i) mask |= U64{a[i] < 0} << i;
-            return mask;
-        };
-    };
-    const std::vector<Case> cases = {
-        {Opcode::V128AnyTrue, [](V128 x) { return U64{(x.low | x.high) != 0}; }},
-        {Opcode::I8x16AllTrue, all_true(S8{})}, {Opcode::I16x8AllTrue, all_true(S16{})},
-        {Opcode::I32x4AllTrue, all_true(S32{})}, {Opcode::I64x2AllTrue, all_true(S64{})},
-        {Opcode::I8x16Bitmask, bitmask(S8{})}, {Opcode::I16x8Bitmask, bitmask(S16{})},
-        {Opcode::I32x4Bitmask, bitmask(S32{})}, {Opcode::I64x2Bitmask, bitmask(S64{})},
-    };
-    for (const CpuFeatures& features : feature_sets()) {
-        Runner runner(features);
-        fill(runner);
-        for (const Case& test : cases) {
-            for (const Reg d : kGpRegs) {
-                for (const Reg a : kRegs) {
-                    runner.compile([&](Masm& m) { m.simd_test(test.op, d, a); });
-                    for (const V128 x : kInts) {
-                        runner.block().in.fp[a.number()] = x;
-                        ASSERT_EQ(runner.run(), TrapCode::none);
-                        ASSERT_EQ(runner.block().out.gp[d.number()], test.expect(x)) << text(test.op) << " " << hex(x);
-                        ASSERT_EQ(runner.clobbered(RegSet::of(d)).bits(), 0U);
-                    }
-                }
-            }
-        }
-    }
-}
-
-TEST(X64MasmSimd, ExtractAndReplaceLanes) {
-    struct Case {
-        Opcode extract, replace;
-        std::size_t bytes;
-        bool is_signed, is_fp;
-    };
-    const std::vector<Case> cases = {
-        {Opcode::I8x16ExtractLaneS, Opcode::I8x16ReplaceLane, 1, true, false},
-        {Opcode::I8x16ExtractLaneU, Opcode::I8x16ReplaceLane, 1, false, false},
-        {Opcode::I16x8ExtractLaneS, Opcode::I16x8ReplaceLane, 2, true, false},
-        {Opcode::I16x8ExtractLaneU, Opcode::I16x8ReplaceLane, 2, false, false},
-        {Opcode::I32x4ExtractLane, Opcode::I32x4ReplaceLane, 4, false, false},
-        {Opcode::I64x2ExtractLane, Opcode::I64x2ReplaceLane, 8, false, false},
-        {Opcode::F32x4ExtractLane, Opcode::F32x4ReplaceLane, 4, false, true},
-        {Opcode::F64x2ExtractLane, Opcode::F64x2ReplaceLane, 8, false, true},
-    };
-    const V128 x{0x8796'a5b4'c3d2'e1f0, 0x0f1e'2d3c'4b5a'6978};
-    for (const CpuFeatures& features : feature_sets()) {
-        Runner runner(features);
-        for (const Case& test : cases) {
-            for (std::uint8_t lane = 0; lane < 16 / test.bytes; ++lane) {
-                for (const Reg v : kRegs) {
-                    for (const Reg a : kRegs) {
-                        for (const Reg g : kGpRegs) {
-                            const Reg value = test.is_fp ? fp(9) : g;
-                            const Reg source = test.is_fp && g == kGpRegs[1] ? a : value;  // replaces by one of its own lanes
-                            fill(runner);
-                            runner.compile([&](Masm& m) {
-                                m.simd_replace_lane(test.replace, v, a, source, lane);
-                                m.simd_extract_lane(test.extract, value, a, lane);
-                            });
-                            auto& in = runner.block().in;
-                            in.fp[a.number()] = x;
-                            if (!test.is_fp) in.gp[source.number()] = 0xfedc'ba98'7654'3210;
-                            V128 replaced = x;
-                            const void* const from = test.is_fp ? static_cast<const void*>(&in.fp[source.number()]) : &in.gp[source.number()];
-                            std::memcpy(reinterpret_cast<U8*>(&replaced) + lane * test.bytes, from, test.bytes);
-                            const V128 extracted_from = v == a ? replaced : x;
-                            U64 expected = 0;
-                            std::memcpy(&expected, reinterpret_cast<const U8*>(&extracted_from) + lane * test.bytes, test.bytes);
-                            if (test.is_signed) expected = static_cast<U32>(test.bytes == 1 ? S32{static_cast<S8>(expected)} : S32{static_cast<S16>(expected)});
-                            ASSERT_EQ(runner.run(), TrapCode::none);
-                            const State& out = runner.block().out;
-                            ASSERT_EQ(out.fp[v.number()], replaced) << text(test.replace) << " " << int{lane};
-                            if (!test.is_fp) {
-                                ASSERT_EQ(out.gp[value.number()], expected) << text(test.extract) << " " << int{lane};
-                            } else {
-                                ASSERT_EQ(std::memcmp(&out.fp[value.number()], &expected, test.bytes), 0) << text(test.extract) << " " << int{lane};
-                            }
-                            ASSERT_EQ(runner.clobbered(RegSet::of(v, value)).bits(), 0U);
-                        }
-                    }
-                }
-            }
-        }
-    }
-}
-
-TEST(X64MasmSimd, Splats) {
-    struct Case {
-        Opcode op;
-        std::size_t bytes;
-        bool is_fp;
-    };
-    for (const CpuFeatures& features : feature_sets()) {
-        Runner runner(features);
-        fill(runner);
-        for (const Case& test : {Case{Opcode::I8x16Splat, 1, false}, Case{Opcode::I16x8Splat, 2, false}, Case{Opcode::I32x4Splat, 4, false},
-                                 Case{Opcode::I64x2Splat, 8, false}, Case{Opcode::F32x4Splat, 4, true}, Case{Opcode::F64x2Splat, 8, true}}) {
-            for (const Reg d : kRegs) {
-                for (const std::size_t i : {std::size_t{0}, std::size_t{1}, std::size_t{2}}) {
-                    const Reg a = test.is_fp ? kRegs[i] : kGpRegs[i];
-                    runner.compile([&](Masm& m) { m.simd_splat(test.op, d, a); });
-                    ASSERT_EQ(runner.run(), TrapCode::none);
-                    const auto& in = runner.block().in;
-                    const void* const from = test.is_fp ? static_cast<const void*>(&in.fp[a.number()]) : &in.gp[a.number()];
-                    V128 expected;
-                    for (std::size_t at = 0; at < 16; at += test.bytes) std::memcpy(reinterpret_cast<U8*>(&expected) + at, from, test.bytes);
-                    ASSERT_EQ(runner.block().out.fp[d.number()], expected) << text(test.op);
-                    ASSERT_EQ(runner.clobbered(RegSet::of(d)).bits(), 0U);
-                }
-            }
-        }
-    }
-}
-
-TEST(X64MasmSimd, Shuffle) {
-    std::vector<Lanes<U8>> orders;
-    const auto add = [&](auto f) {
-        Lanes<U8> order;
-        for (unsigned i = 0; i < 16; ++i) order[i] = static_cast<U8>(f(i) & 31U);
-        orders.push_back(order);
-    };
-    for (unsigned first = 0; first < 32; ++first) add([&](unsigned i) { return first + i; });           // consecutive
-    for (unsigned k = 0; k < 16; ++k) add([&](unsigned i) { return 4 * ((i / 4 * (k + 1) + k) % 4) + i % 4 + (k & 1) * 16; });  // whole dwords
-    for (unsigned size = 1; size <= 8; size *= 2) {  // interleavings
-        for (const unsigned high : {0U, 8U}) {
-            for (const unsigned exchanged : {0U, 1U}) {
-                add([&](unsigned i) { return 16 * ((i / size & 1) ^ exchanged) + high + i / size / 2 * size + i % size; });
-            }
-        }
-    }
-    for (unsigned k = 1; k < 20; ++k) add([&](unsigned i) { return i * k * 7 + k; });      // anything
-    for (unsigned k = 1; k < 8; ++k) add([&](unsigned i) { return (i * k * 7 + k) % 16; });  // of one input
-    for (unsigned k = 1; k < 8; ++k) add([&](unsigned i) { return (i * k * 7 + k) % 16 + 16; });
-    for (const CpuFeatures& features : feature_sets()) {
-        Runner runner(features);
-        fill(runner);
-        for (const Lanes<U8>& order : orders) {
-            for (const Reg d : kRegs) {
-                for (const Reg a : kRegs) {
-                    for (const Reg b : kRegs) {
-                        runner.compile([&](Masm& m) { m.simd_shuffle(d, a, b, pack<U8>(order)); });
-                        auto& in = runner.block().in;
-                        in.fp[a.number()] = {0x0706'0504'0302'0100, 0x0f0e'0d0c'0b0a'0908};
-                        in.fp[b.number()] = {0x1716'1514'1312'1110, 0x1f1e'1d1c'1b1a'1918};
-                        const auto x = lanes<U8>(in.fp[a.number()]);
-                        const auto y = lanes<U8>(in.fp[b.number()]);
-                        Lanes<U8> expected;
-                        for (std::size_t i = 0; i < 16; ++i) expected[i] = order[i] < 16 ? x[order[i]] : y[order[i] - 16U];
-                        ASSERT_EQ(runner.run(), TrapCode::none);
-                        ASSERT_EQ(hex(runner.block().out.fp[d.number()]), hex(pack<U8>(expected))) << hex(pack<U8>(order)) << " " << describe(features);
-                        ASSERT_EQ(runner.clobbered(RegSet::of(d)).bits(), 0U);
-                    }
-                }
-            }
-        }
-    }
-}
-
-TEST(X64MasmSimd, LoadsAndStores) {
-    const auto reference = [](Opcode op, const U8* from) {
-        const auto extended = [&](auto narrow, auto wide) {
-            using From = decltype(narrow);
-            using To = decltype(wide);
-            std::array<From, 8 / sizeof(From)> values;
-            std::memcpy(values.data(), from, 8);
-            Lanes<To> result;
-            for (std::size_t i = 0; i < values.size(); ++i) result[i] = static_cast<To>(values[i]);
-            return pack<To>(result);
-        };
-        V128 result;
-        auto* const bytes = reinterpret_cast<U8*>(&result);
-        const auto splat = [&](std::size_t size) {
-            for (std::size_t at = 0; at < 16; at += size) std::memcpy(bytes + at, from, size);
-            return result;
-        };
-        switch (op) {
-            case Opcode::V128Load8x8S: return extended(S8{}, S16{});
-            case Opcode::V128Load8x8U: return extended(U8{}, U16{});
-            case Opcode::V128Load16x4S: return extended(S16{}, S32{});
-            case Opcode::V128Load16x4U: return extended(U16{}, U32{});
-            case Opcode::V128Load32x2S: return extended(S32{}, S64{});
-            case Opcode::V128Load32x2U: return extended(U32{}, U64{});
-            case Opcode::V128Load8Splat: return splat(1);
-            case Opcode::V128Load16Splat: return splat(2);
-            case Opcode::V128Load32Splat: return splat(4);
-            case Opcode::V128Load64Splat: return splat(8);
-            case Opcode::V128Load32Zero: std::memcpy(bytes, from, 4); return result;
-            case Opcode::V128Load64Zero: std::memcpy(bytes, from, 8); return result;
-            default: return splat(16);
-        }
-    };
-    constexpr std::uint64_t kNowhere = 0x4000'0000'0000'0000;
-    for (const CpuFeatures& features : feature_sets()) {
-        Runner runner(features);
-        fill(runner);
-        for (std::size_t i = 0; i < runner.block().memory.size(); ++i) runner.block().memory[i] = static_cast<U8>(0x70 + 5 * i);
-        const U8* const from = runner.block().memory.data() + 7;
-        for (const Reg d : kRegs) {
-            for (const Opcode op : {Opcode::V128Load, Opcode::V128Load8x8S, Opcode::V128Load8x8U, Opcode::V128Load16x4S, Opcode::V128Load16x4U,
-                                    Opcode::V128Load32x2S, Opcode::V128Load32x2U, Opcode::V128Load8Splat, Opcode::V128Load16Splat,
-                                    Opcode::V128Load32Splat, Opcode::V128Load64Splat, Opcode::V128Load32Zero, Opcode::V128Load64Zero}) {
-                runner.compile([&](Masm& m) { m.simd_load(op, d, {Masm::kMemoryBase, kR12, 7}); });
-                runner.block().in.gp[12] = kBlockMemory;
-                ASSERT_EQ(runner.run(), TrapCode::none);
-                ASSERT_EQ(hex(runner.block().out.fp[d.number()]), hex(reference(op, from))) << text(op);
-                ASSERT_EQ(runner.clobbered(RegSet::of(d)).bits(), 0U);
-                runner.block().in.gp[12] = kNowhere;
-                ASSERT_EQ(runner.run(), TrapCode::memory_out_of_bounds) << text(op);
-            }
-            for (unsigned size = 0; size < 4; ++size) {
-                const std::size_t bytes = std::size_t{1} << size;
-                const auto load = static_cast<Opcode>(static_cast<unsigned>(Opcode::V128Load8Lane) + size);
-                const auto store = static_cast<Opcode>(static_cast<unsigned>(Opcode::V128Store8Lane) + size);
-                for (std::uint8_t lane = 0; lane < 16 / bytes; ++lane) {
-                    for (const Reg a : kRegs) {
-                        runner.compile([&](Masm& m) { m.simd_load_lane(load, d, a, {Masm::kMemoryBase, kR12, 7}, lane); });
-                        runner.block().in.gp[12] = kBlockMemory;
-                        V128 expected = runner.block().in.fp[a.number()];
-                        std::memcpy(reinterpret_cast<U8*>(&expected) + lane * bytes, from, bytes);
-                        ASSERT_EQ(runner.run(), TrapCode::none);
-                        ASSERT_EQ(hex(runner.block().out.fp[d.number()]), hex(expected)) << text(load);
-                        ASSERT_EQ(runner.clobbered(RegSet::of(d)).bits(), 0U);
-                        runner.block().in.gp[12] = kNowhere;
-                        ASSERT_EQ(runner.run(), TrapCode::memory_out_of_bounds) << text(load);
-                    }
-                    runner.compile([&](Masm& m) { m.simd_store_lane(store, d, {Masm::kMemoryBase, kR12, 101}, lane); });
-                    runner.block().in.gp[12] = kBlockMemory;
-                    auto memory = runner.block().memory;
-                    std::memcpy(memory.data() + 101, reinterpret_cast<const U8*>(&runner.block().in.fp[d.number()]) + lane * bytes, bytes);
-                    ASSERT_EQ(runner.run(), TrapCode::none);
-                    ASSERT_EQ(runner.block().memory, memory) << text(store);
-                    ASSERT_EQ(runner.clobbered({}).bits(), 0U);
-                    runner.block().in.gp[12] = kNowhere;
-                    ASSERT_EQ(runner.run(), TrapCode::memory_out_of_bounds) << text(store);
-                }
-            }
-        }
-    }
 }
 
 }  // namespace

@@ -36,7 +36,7 @@ void on_signal(int signal, siginfo_t* /*info*/, void* raw) {
 }
 
 void install_handlers() {
-    struct sigaction action {};
+    struct sigaction action{};
     action.sa_sigaction = on_signal;
     action.sa_flags = SA_SIGINFO | SA_NODEFER;
     for (const int signal : {SIGILL, SIGSEGV, SIGFPE, SIGBUS}) sigaction(signal, &action, nullptr);

@@ -63,9 +63,9 @@ void clobber_registers() {
         "xor %%r10d, %%r10d; xor %%r11d, %%r11d; pxor %%xmm0, %%xmm0; pxor %%xmm1, %%xmm1; pxor %%xmm2, %%xmm2; pxor %%xmm3, %%xmm3;"
         "pxor %%xmm4, %%xmm4; pxor %%xmm5, %%xmm5; pxor %%xmm6, %%xmm6; pxor %%xmm7, %%xmm7; pxor %%xmm8, %%xmm8; pxor %%xmm9, %%xmm9;"
         "pxor %%xmm10, %%xmm10; pxor %%xmm11, %%xmm11; pxor %%xmm12, %%xmm12; pxor %%xmm13, %%xmm13; pxor %%xmm14, %%xmm14;"
-        "pxor %%xmm15, %%xmm15"
-        ::: "rax", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7",
-            "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15", "cc", "memory");
+        "pxor %%xmm15, %%xmm15" ::
+            : "rax", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7",
+              "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15", "cc", "memory");
 }
 
 std::uint32_t preempt(StoreContext* store) {
@@ -114,7 +114,8 @@ protected:
     }
 
     /// Emits a guest function and returns its address.
-    template <class Body> const void* emit(const Body& body, std::uint32_t stack_area = 0) {
+    template <class Body>
+    const void* emit(const Body& body, std::uint32_t stack_area = 0) {
         Masm masm;
         output_ = {};
         const CodeBuffer buffer = code_.take(4096);
@@ -282,8 +283,8 @@ protected:
             const Location location = parameters.next(type.params[i].kind());
             const V128 value{1000 + i, 2000 + i};
             switch (location.where) {
-                case Location::Where::gp: arguments.gp[location.index] = value.low; break;
-                case Location::Where::fp: arguments.fp[location.index] = value; break;
+                case Location::Where::gp:     arguments.gp[location.index] = value.low; break;
+                case Location::Where::fp:     arguments.fp[location.index] = value; break;
                 case Location::Where::memory: std::memcpy(stack.data() + location.index, &value.low, 8); break;
             }
             if (location.where == Location::Where::memory && type.params[i].kind() == wasm::Kind::v128) {
@@ -313,8 +314,10 @@ protected:
             const Location location = results.next(kind);
             const V128 value{0xf000'0000'0000'0000 + i, 0xe000'0000'0000'0000 + i};
             switch (location.where) {
-                case Location::Where::gp: EXPECT_EQ(arguments.result_gp, kind == wasm::Kind::i32 ? value.low & 0xffff'ffff : value.low); break;
-                case Location::Where::fp: EXPECT_EQ(arguments.result_fp, value); break;
+                case Location::Where::gp:
+                    EXPECT_EQ(arguments.result_gp, kind == wasm::Kind::i32 ? value.low & 0xffff'ffff : value.low);
+                    break;
+                case Location::Where::fp:     EXPECT_EQ(arguments.result_fp, value); break;
                 case Location::Where::memory: EXPECT_EQ(memory_results[location.index / 16], value); break;
             }
         }

@@ -3,6 +3,7 @@
 
 #include <ucontext.h>
 
+#include <algorithm>
 #include <deque>
 
 #include "tests/unit/wasi/fixture.h"

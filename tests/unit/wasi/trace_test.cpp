@@ -20,7 +20,7 @@ std::string trace(Guest& guest, std::string_view name, std::vector<u64> values) 
 TEST(Trace, ReadsAndWrites) {
     const Pipe pipe;
     Guest guest(Guest::with_stream(0, pipe.reader.get()));
-    guest.set_flags(0, fdflags::kNonblock);
+    ASSERT_EQ(guest.set_flags(0, fdflags::kNonblock), Errno::success);
     guest.set(kIovecs, Iovec{kData, 512});
     EXPECT_EQ(trace(guest, "fd_read", {0, kIovecs, 1, kOut}), "fd_read(0, [{0x1000, 512}]) = EAGAIN\n");
     put(pipe.writer.get(), "hi\n");

@@ -1,0 +1,114 @@
+"""The engines that bench/compare.py can run, and which of them are here."""
+import os
+import platform
+import shutil
+import subprocess
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+RUNNER = os.path.join(HERE, "wasi_runner.mjs")
+LIFTOFF = ["--liftoff", "--liftoff-only"]
+
+
+class Engine:
+    """A way to run a WASI program: command(wasm, arguments) is what to execute, `environment` what to add to ours."""
+
+    def __init__(self, key, label, command, version="", environment=None, separator=(), ours=False):
+        self.key, self.label, self.version, self.ours = key, label, version, ours
+        self.prefix, self.separator, self.environment = command, list(separator), environment or {}
+
+    def command(self, wasm, arguments):
+        return self.prefix + [wasm] + self.separator + arguments
+
+
+def version_of(command, environment=None):
+    """The first line that `command` prints, or None if it does not run."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=30, env={**os.environ, **(environment or {})},
+                              stdin=subprocess.DEVNULL)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    text = (done.stdout or done.stderr).strip()
+    return text.splitlines()[0] if done.returncode == 0 and text else None
+
+
+def first_that_runs(candidates):
+    for path in candidates:
+        if path and (version := version_of([path, "--version"])):
+            return path, version
+    return None, None
+
+
+def find_node(peers):
+    cpu = {"x86_64": "x64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
+    packaged = os.path.join(peers, f"node_modules/node-linux-{cpu}/bin/node") if peers else None
+    return first_that_runs([packaged, shutil.which("node")])
+
+
+def find_bun(peers):
+    cpu = {"x86_64": "x64", "aarch64": "aarch64"}.get(platform.machine(), platform.machine())
+    modules = os.path.join(peers, "node_modules") if peers else ""
+    packaged = [os.path.join(modules, *parts) for parts in ((f"@oven/bun-linux-{cpu}", "bin/bun"), (f"@oven/bun-linux-{cpu}-baseline", "bin/bun"),
+                                                            ("bun", "bin/bun.exe"))] if peers else []
+    return first_that_runs([*packaged, shutil.which("bun")])
+
+
+def node_engines(peers):
+    path, version = find_node(peers)
+    if not path:
+        return []
+    v8 = version_of([path, "-p", "process.versions.v8"]) or "?"
+    label = f"Node {version.lstrip('v')}, V8 {v8.split('-')[0]}"
+    node = [path, "--no-warnings"]
+    return [
+        Engine("liftoff", "V8 Liftoff (Node)", [*node, *LIFTOFF, RUNNER], label),
+        Engine("liftoff-eager", "V8 Liftoff, eager (Node)", [*node, *LIFTOFF, "--no-wasm-lazy-compilation", RUNNER], label),
+        Engine("node", "Node as it is (tiers up to TurboFan)", [*node, RUNNER], label),
+    ]
+
+
+def bun_engines(peers):
+    path, version = find_bun(peers)
+    if not path:
+        return []
+    baseline = {"BUN_JSC_useOMGJIT": "0", "BUN_JSC_useWasmIPInt": "0"}
+    return [
+        Engine("bbq", "JSC BBQ (Bun)", [path, RUNNER], f"Bun {version}", baseline),
+        Engine("bun", "Bun as it is (tiers up to OMG)", [path, RUNNER], f"Bun {version}"),
+    ]
+
+
+# key, label, program, arguments before the module, what stands between the module and its arguments
+ON_PATH = [
+    ("wasmtime", "wasmtime (Cranelift)", "wasmtime", ["run", "-C", "cache=n"], []),
+    ("winch", "wasmtime (Winch)", "wasmtime", ["run", "-C", "cache=n", "-C", "compiler=winch"], []),
+    ("wasmer-singlepass", "wasmer (Singlepass)", "wasmer", ["run", "--singlepass", "--disable-cache"], ["--"]),
+    ("wasmer", "wasmer (Cranelift)", "wasmer", ["run", "--cranelift", "--disable-cache"], ["--"]),
+    ("wazero", "wazero", "wazero", ["run"], []),
+    ("wizard", "Wizard (single-pass)", "wizeng", ["--mode=jit"], []),
+    ("wasm3", "wasm3", "wasm3", [], []),
+    ("iwasm", "WAMR (iwasm)", "iwasm", [], []),
+]
+
+
+def path_engines():
+    found = []
+    for key, label, program, arguments, separator in ON_PATH:
+        if path := shutil.which(program):
+            version = version_of([path, "--version"]) or version_of([path, "version"]) or "unknown version"
+            found.append(Engine(key, label, [path, *arguments], version, separator=separator))
+    return found
+
+
+def pollux_engines(pollux):
+    version = version_of([pollux, "--version"]) or "unknown version"
+    return [
+        Engine("pollux", "Pollux", [pollux, "run"], version, ours=True),
+        Engine("pollux-lazy", "Pollux, lazy", [pollux, "run", "-C", "mode=lazy"], version, ours=True),
+        Engine("pollux-eager", "Pollux, eager", [pollux, "run", "-C", "mode=eager"], version, ours=True),
+    ]
+
+
+def find(pollux, peers, only=None):
+    """All engines that are here; `only`: keys to keep."""
+    engines = (pollux_engines(pollux) if pollux else []) + node_engines(peers) + bun_engines(peers) + path_engines()
+    return [engine for engine in engines if only is None or engine.key in only]

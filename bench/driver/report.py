@@ -1,0 +1,187 @@
+"""Turns samples into Markdown tables and the panels of the chart."""
+import math
+
+from driver.chart import Bar, Panel
+
+REFERENCE = "liftoff"
+
+
+def table(head, rows):
+    """A Markdown table; the first column is text, the others are numbers."""
+    lines = ["| " + " | ".join(head) + " |", "|---" + "|---:" * (len(head) - 1) + "|"]
+    return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows]) + "\n"
+
+
+def number(value, digits=3):
+    """With `digits` significant digits, never in exponential form."""
+    if value is None:
+        return "–"
+    if value == 0:
+        return "0"
+    decimals = max(0, digits - 1 - math.floor(math.log10(abs(value))))
+    return f"{value:.{decimals}f}"
+
+
+def with_spread(samples, factor=1.0):
+    if not samples:
+        return "–"
+    return number(samples.median * factor) + (f" ±{100 * samples.spread:.0f} %" if samples.spread >= 0.005 else "")
+
+
+def geomean(values):
+    return math.exp(sum(math.log(value) for value in values) / len(values)) if values else None
+
+
+class Report:
+    """Everything that was measured, and what is written about it."""
+
+    def __init__(self, engines, programs, results, compile_rows, micro, header):
+        self.engines, self.programs, self.results = engines, programs, results
+        self.compile_rows, self.micro, self.header = compile_rows, micro, header
+
+    # --- numbers ---------------------------------------------------------------------------------------------------------
+
+    def ratio(self, program, engine, quantity=None):
+        """Time of an engine relative to Liftoff's, or None."""
+        get = (lambda key: self.results.main_seconds(program, key)) if quantity is None else (lambda key: self.results.median(program, key, quantity))
+        ours, reference = get(engine), get(REFERENCE)
+        return ours / reference if ours and reference else None
+
+    def keys(self, group):
+        return [program.key for program in self.programs if program.group == group]
+
+    def polybench_geomean(self, engine):
+        """(geomean of ratios to Liftoff, kernels that went into it)."""
+        ratios = [ratio for kernel in self.keys("polybench") if (ratio := self.ratio(kernel, engine))]
+        return geomean(ratios), len(ratios)
+
+    # --- sections --------------------------------------------------------------------------------------------------------
+
+    def compile_section(self):
+        if not self.compile_rows:
+            return ""
+        rows, notes = [], []
+        for row in self.compile_rows:
+            if row.failure or not row.ms:
+                notes.append(f"- {row.module}, {row.way}: {row.failure}")
+                continue
+            rows.append([f"{row.module}: {row.way}", with_spread(row.ms), number(row.megabytes_per_second), number(row.ms.median * 1e6 / row.wasm_bytes),
+                         number(row.cold_ms.median), number(row.code_ratio), number(row.heap_kib)])
+        text = "## Compile speed\n\nFrom bytes in memory to executable code; rates are of the code section's bytes. ms: median of the medians of 5 in one process " \
+               "(after one warm-up); cold: the first one of a process. Bytes out per byte in: machine code of all functions; Node's is what its executable " \
+               "memory grew by, jump tables included.\n\n"
+        return text + table(["module and way", "ms", "MB/s", "ns/byte", "cold ms", "out/in", "heap KiB"], rows) + self.speedups() + "\n".join(notes) + "\n"
+
+    def speedups(self):
+        """Ours over Liftoff's, for each module."""
+        lines = []
+        by_way = {(row.module, row.way): row for row in self.compile_rows if row.ms and not row.failure}
+        for module in dict.fromkeys(row.module for row in self.compile_rows):
+            ours, theirs = by_way.get((module, "Pollux, one thread")), by_way.get((module, "V8 Liftoff, one thread"))
+            if ours and theirs:
+                line = f"- {module}: {theirs.ms.median / ours.ms.median:.2f} times Liftoff's speed on one thread"
+                many = [row for (of, way), row in by_way.items() if of == module and way.startswith("Pollux, ") and way.endswith(" threads")]
+                lines.append(line + "".join(f"; all threads: {ours.ms.median / row.ms.median:.2f} times our one thread" for row in many))
+        return "\n" + "\n".join(lines) + "\n" if lines else ""
+
+    def code_section(self):
+        kernels = self.keys("polybench")
+        shown = [engine for engine in self.engines if any(self.results.main_seconds(key, engine.key) is not None for key in [*kernels, "coremark"])]
+        if not shown:
+            return ""
+        summary = []
+        for engine in shown:
+            mean, count = self.polybench_geomean(engine.key)
+            summary.append([engine.label, number(mean) + (f" ({count})" if mean and count < len(kernels) else ""),
+                            number(self.ratio("coremark", engine.key)), number(self.results.main_seconds("coremark", engine.key))])
+        text = "## Code speed\n\nTime relative to V8 Liftoff's in the same run; lower is better. PolyBench: geometric mean over all kernels " \
+               "(over as many as the number in parentheses, where some have no time).\n\n"
+        text += table(["engine", "PolyBench", "CoreMark", "CoreMark, s"], summary)
+        if kernels:
+            rows = [[kernel] + [self.kernel_cell(kernel, engine.key) for engine in shown] for kernel in kernels]
+            text += "\nPolyBench, ms of each kernel (ratio to Liftoff):\n\n" + table(["kernel"] + [engine.label for engine in shown], rows)
+            text += self.worst_kernels()
+        return text
+
+    def kernel_cell(self, kernel, engine):
+        seconds, ratio = self.results.main_seconds(kernel, engine), self.ratio(kernel, engine)
+        return number(seconds * 1e3 if seconds is not None else None) + (f" ({ratio:.2f})" if ratio and engine != REFERENCE else "")
+
+    def worst_kernels(self):
+        ratios = sorted(((ratio, kernel) for kernel in self.keys("polybench") if (ratio := self.ratio(kernel, "pollux"))), reverse=True)[:5]
+        return "\nOur worst five: " + ", ".join(f"{kernel} {ratio:.2f}" for ratio, kernel in ratios) + ".\n" if ratios else ""
+
+    def startup_section(self):
+        text = "## Start-up\n\nFrom the start of the process to its first byte of output and to its end, and the most memory that was resident.\n\n"
+        rows = []
+        for engine in self.engines:
+            row = [engine.label]
+            for program in ["hello", "python"]:
+                samples = self.results.samples[program][engine.key]
+                row += [with_spread(samples["first_output"], 1e3), number(samples["wall"].median * 1e3 if samples["wall"] else None),
+                        number(samples["memory"].median / 1024 if samples["memory"] else None)]
+            nop = self.results.samples["nop"][engine.key]["wall"]
+            rows.append(row + [with_spread(nop, 1e3)])
+        return text + table(["engine", "hello: first output, ms", "end, ms", "MiB", "python: first output, ms", "end, ms", "MiB", "a program that exits at once, ms"], rows)
+
+    def micro_section(self):
+        if not self.micro:
+            return ""
+        text = "## Single operations\n\nGoogle Benchmark programs of `bench/`; `/loop` is what the loop around the others takes.\n\n"
+        return text + table(["benchmark", "ns"], [[name, number(ns)] for name, ns in self.micro])
+
+    def failures_section(self):
+        labels = {engine.key: engine.label for engine in self.engines}
+        lines = [f"- {labels[engine]}, {program}: {why}" for program, by_engine in self.results.failures.items() for engine, why in by_engine.items()]
+        return "## Runs that failed\n\n" + "\n".join(lines) + "\n" if lines else ""
+
+    def method_section(self):
+        rest = "of `nop-wasi.wasm` under the same engine: an engine's start does not count, but its compilation of the kernel does."
+        times = f"CoreMark's time is what it prints. For PolyBench, which prints nothing, it is the process's time less that\n{rest}"
+        if self.results.clock == "cpu":
+            times = f"Times of PolyBench and CoreMark are the processes' CPU time, of all threads, less that\n{rest}"
+        return f"""## How it is measured
+
+`bench/compare.py` runs every program under every engine in turn, {self.results.rounds} rounds, beginning with another engine each time; figures are medians, ± half the
+distance between the quartiles. Processes are started and timed by `bench_launch`. {times}
+"""
+
+    def markdown(self, chart):
+        parts = [f"# Pollux and other engines\n\n{self.header}\n", f"![Chart]({chart})\n" if chart else "", self.compile_section(), self.code_section(),
+                 self.startup_section(), self.micro_section(), self.failures_section(), self.method_section()]
+        return "\n".join(part.rstrip("\n") + "\n" for part in parts if part)
+
+    # --- the chart -------------------------------------------------------------------------------------------------------
+
+    def panels(self):
+        return [*self.compile_panels(), self.ratio_panel("PolyBench", lambda key: self.polybench_geomean(key)[0]),
+                self.ratio_panel("CoreMark", lambda key: self.ratio("coremark", key)), self.first_output_panel("hello"), self.first_output_panel("python"),
+                self.memory_panel("python")]
+
+    def compile_panels(self):
+        panels = []
+        for module in dict.fromkeys(row.module for row in self.compile_rows):
+            rows = [row for row in self.compile_rows if row.module == module and row.ms and not row.failure and "functions only" not in row.way and "validating" not in row.way]
+            if rows and rows[0].wasm_bytes >= 1e6:
+                panels.append(Panel(f"Compile speed, {module}.wasm", "MB of code section a second; longer is better",
+                                    [Bar(row.way, row.megabytes_per_second, f"{row.megabytes_per_second:.0f} MB/s", row.way.startswith("Pollux"),
+                                         row.megabytes_per_second * row.ms.spread) for row in rows]))
+        return panels
+
+    def ratio_panel(self, name, ratio_of):
+        bars = [Bar(engine.label, ratio, f"{ratio:.2f}", engine.ours) for engine in self.engines
+                if (ratio := ratio_of(engine.key))]
+        return Panel(f"Run time, {name}", "V8 Liftoff = 1; shorter is better", sorted(bars, key=lambda bar: bar.value), mark=1.0)
+
+    def first_output_panel(self, program):
+        bars = []
+        for engine in self.engines:
+            if samples := self.results.samples[program][engine.key]["first_output"]:
+                ms = samples.median * 1e3
+                bars.append(Bar(engine.label, ms, f"{number(ms)} ms", engine.ours, ms * samples.spread))
+        return Panel(f"Start to first output, {program}", "ms; shorter is better", sorted(bars, key=lambda bar: bar.value))
+
+    def memory_panel(self, program):
+        bars = [Bar(engine.label, samples.median / 1024, f"{samples.median / 1024:.0f} MiB", engine.ours) for engine in self.engines
+                if (samples := self.results.samples[program][engine.key]["memory"])]
+        return Panel(f"Peak resident memory, {program}", "MiB; shorter is better", sorted(bars, key=lambda bar: bar.value))
