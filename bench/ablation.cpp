@@ -109,7 +109,8 @@ int main(int argc, char** argv) {
     using State = benchmark::State;
     for (const CorpusFile& file : corpus()) {
         for (const Variant& variant : compile_variants()) {
-            add("ablation/compile/" + file.name + "/" + variant.name, [&variant, path = file.path](State& state) { compile(state, variant, path); })
+            add("ablation/compile/" + file.name + "/" + variant.name,
+                [&variant, path = file.path](State& state) { compile(state, variant, path); })
                 ->UseRealTime()
                 ->Unit(benchmark::kMillisecond);
         }

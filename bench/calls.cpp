@@ -55,10 +55,10 @@ void fib(benchmark::State& state) {
     GuestModule guest;
     const auto type = guest.type({kI32}, {kI32});
     constexpr std::uint8_t kSelf = 0;
-    const auto fib_function = guest.function(type, {},
-                                             {kLocalGet, 0, kI32Const, 2, kI32LtS, kIf, kI32, kLocalGet, 0, /* else */ 0x05,
-                                              kLocalGet, 0, kI32Const, 1, kI32Sub, kCall, kSelf,
-                                              kLocalGet, 0, kI32Const, 2, kI32Sub, kCall, kSelf, kI32Add, kEnd});
+    const auto fib_function =
+        guest.function(type, {}, {kLocalGet, 0,       kI32Const, 2,     kI32LtS, kIf,   kI32,  kLocalGet, 0, /* else */ 0x05,
+                                  kLocalGet, 0,       kI32Const, 1,     kI32Sub, kCall, kSelf, kLocalGet, 0, kI32Const,
+                                  2,         kI32Sub, kCall,     kSelf, kI32Add, kEnd});
     guest.export_function("run", guest.function(guest.type({kI32}, {}), {}, {kLocalGet, 0, kCall, fib_function, kDrop}));
     GuestProgram program(guest.bytes());
     const Func run = program.function("run");

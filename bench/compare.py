@@ -39,10 +39,10 @@ def options():
     parser.add_argument("--output", default=os.path.join(HERE, "results"), help="folder for compare.md, compare.svg and compare.json")
     parser.add_argument("--engines", help="only these, by key, separated by commas")
     parser.add_argument("--programs", help="only those whose key matches this regular expression")
-    parser.add_argument("--parts", default="compile,run,micro", help="what to do, of compile, run, micro")
+    parser.add_argument("--parts", default="compile,run,micro,ablation", help="what to do, of these, separated by commas (default: %(default)s)")
     parser.add_argument("--rounds", type=int, help="default: 15, with --quick 3")
     parser.add_argument("--budget", type=float, help="seconds for running programs; default: 480, with --quick 90")
-    parser.add_argument("--clock", choices=["wall", "cpu"], default="wall", help="time of PolyBench and CoreMark; cpu: for a machine that is busy otherwise")
+    parser.add_argument("--clock", choices=["wall", "cpu"], default="wall", help="what compilation, PolyBench and CoreMark are timed by; cpu: of all threads, for a machine that is busy otherwise")
     parser.add_argument("--quick", action="store_true", help="a few minutes")
     parser.add_argument("--list", action="store_true", help="show the engines and programs that are found, and end")
     return parser.parse_args()
@@ -97,26 +97,35 @@ def plan(found_engines, native, found_programs, quick):
     return pairs
 
 
-def micro(build, quick):
-    """(benchmark, ns) of the Google Benchmark programs that are there."""
+def medians(build, name, quick, clock, arguments=(), environment=None):
+    """(benchmark, ns) of a Google Benchmark program: its medians of a round where it counts rounds, else of an iteration; nothing if it is not there."""
+    program = os.path.join(build, f"bench/bench_{name}")
+    if not os.path.exists(program):
+        return []
+    try:
+        report = compile_speed.run_json([program, "--benchmark_format=json", f"--benchmark_min_time={0.05 if quick else 0.3}",
+                                         f"--benchmark_repetitions={3 if quick else 7}", "--benchmark_report_aggregates_only=true", *arguments], environment)
+    except measure.Failed as failure:
+        say(f"bench_{name}: {failure}")
+        return []
+    units = {"ns": 1, "us": 1e3, "ms": 1e6, "s": 1e9}
     figures = []
-    for name in MICRO:
-        program = os.path.join(build, f"bench/bench_{name}")
-        if not os.path.exists(program):
-            continue
-        try:
-            report = compile_speed.run_json([program, "--benchmark_format=json", f"--benchmark_min_time={0.05 if quick else 0.3}",
-                                             "--benchmark_repetitions=3", "--benchmark_report_aggregates_only=true"])
-        except measure.Failed as failure:
-            say(f"bench_{name}: {failure}")
-            continue
-        units = {"ns": 1, "us": 1e3, "ms": 1e6, "s": 1e9}
-        for run in report["benchmarks"]:
-            if run.get("aggregate_name") != "median":
-                continue
+    for run in report["benchmarks"]:
+        if run.get("aggregate_name") == "median":
             rate = next((value for key, value in run.items() if key.startswith("s/")), None)
-            figures.append((run["run_name"], rate * 1e9 if rate is not None else run["real_time"] * units[run["time_unit"]]))
+            time = run["real_time" if clock == "wall" or run["run_name"].endswith("/real_time") else "cpu_time"]
+            figures.append((run["run_name"].removesuffix("/real_time"), rate * 1e9 if rate is not None else time * units[run["time_unit"]]))
     return figures
+
+
+def ablation(build, cache, quick, clock):
+    """(work, variant, ns, ns of the default)."""
+    python = os.path.join(cache, "python.wasm")
+    figures = medians(build, "ablation", quick, clock, ["--benchmark_enable_random_interleaving=true"],
+                      {"POLLUX_BENCH_MODULES": python} if os.path.exists(python) else None)
+    rows = [(*name.split("/", 1)[1].rsplit("/", 1), ns) for name, ns in figures]
+    defaults = {work: ns for work, variant, ns in rows if variant == "default"}
+    return [(work, variant, ns, defaults[work]) for work, variant, ns in sorted(rows, key=lambda row: row[0]) if work in defaults]
 
 
 def main():
@@ -142,7 +151,7 @@ def main():
         say(f"there is no Pollux in {wanted.build}: comparing the others")
 
     with tempfile.TemporaryDirectory(prefix="pollux-bench-") as folder:
-        rows, figures, results = [], [], measure.Results()
+        rows, figures, ablated, results = [], [], [], measure.Results(wanted.clock)
         native = native_engine(folder) if keys is None or "native" in keys else None
         load = os.getloadavg()[0]
         if "compile" in parts:
@@ -150,19 +159,23 @@ def main():
             program = os.path.join(wanted.build, "bench/bench_compilation")
             node = engines.find_node(wanted.peers)[0] if keys is None or "liftoff" in keys else None
             rows = compile_speed.measure(modules, program if os.path.exists(program) else None, node, len(os.sched_getaffinity(0)),
-                                         1 if wanted.quick else 3, say)
+                                         1 if wanted.quick else 3, wanted.clock, say)
         if "run" in parts:
             launcher = measure.Launcher(launcher_program(wanted.build, folder))
             results = measure.run_all(launcher, plan(found_engines, native, found_programs, wanted.quick), wanted.rounds or (3 if wanted.quick else 15),
                                       wanted.budget or (90 if wanted.quick else 480), 60, say, wanted.clock)
             launcher.close()
         if "micro" in parts:
-            figures = micro(wanted.build, wanted.quick)
+            for name in MICRO:
+                figures += medians(wanted.build, name, wanted.quick, wanted.clock)
+                say(f"ran bench_{name}")
+        if "ablation" in parts:
+            ablated = ablation(wanted.build, wanted.cache, wanted.quick, wanted.clock)
 
     shown = found_engines + ([native] if native else [])
     versions = "; ".join(dict.fromkeys(engine.version for engine in shown if engine.version))
     header = f"Measured {datetime.date.today()} on {machine()}, load {load:.1f} at the start. Versions: {versions}."
-    report = Report(shown, found_programs, results, rows, figures, header)
+    report = Report(shown, found_programs, results, rows, figures, ablated, header)
     write(report, wanted.output)
     return 0
 
@@ -175,6 +188,7 @@ def write(report, folder):
         file.write(report.markdown("compare.svg"))
     with open(os.path.join(folder, "compare.json"), "w") as file:
         json.dump({"header": report.header, "samples": report.results.samples, "failures": report.results.failures, "operations_ns": dict(report.micro),
+                   "ablation_ns": [row[:3] for row in report.ablation],
                    "compile": [{"module": row.module, "way": row.way, "ms": row.ms, "cold_ms": row.cold_ms, "wasm_bytes": row.wasm_bytes,
                                 "out_per_in": row.code_ratio, "heap_kib": row.heap_kib, "failure": row.failure} for row in report.compile_rows]}, file, indent=1)
     say(f"wrote {os.path.join(folder, 'compare.md')}, compare.svg and compare.json")

@@ -6,13 +6,14 @@
 //   lazy/MODULE                 the same in lazy mode: validated, ready to compile at first calls
 //
 // Each is run once first (cold_ms; cold for the whole process only if it is the only benchmark that the filter lets through), then
-// five times; the medians are what to look at. A module that is compiled is also freed, outside of the measured time.
+// five times; the medians are what to look at. A module that is compiled is also freed, outside of the measured time. cpu_ms is the CPU
+// time of all threads; heap_KiB what malloc holds at the end for the one compiler and its output.
 #include <benchmark/benchmark.h>
 #include <malloc.h>
 #include <sys/mman.h>
+#include <time.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cstdint>
 #include <cstdio>
 #include <functional>
@@ -37,18 +38,29 @@ namespace {
 /// What one run of a measured thing yields.
 struct Sample {
     double seconds = 0;
+    double cpu_seconds = 0;         ///< of all threads
     double code_section_bytes = 0;
     double machine_code_bytes = 0;  ///< 0: none was made
     double not_compiled = 0;        ///< functions
     double heap_bytes = 0;          ///< that the compiler of a thread keeps
 };
 
+/// Runs from its construction to stop().
 class Stopwatch {
 public:
-    [[nodiscard]] double seconds() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count(); }
+    void stop(Sample& sample) const {
+        sample.seconds = now(CLOCK_MONOTONIC) - start_;
+        sample.cpu_seconds = now(CLOCK_PROCESS_CPUTIME_ID) - cpu_start_;
+    }
 
 private:
-    std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+    static double now(clockid_t clock) {
+        timespec time{};
+        clock_gettime(clock, &time);
+        return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) / 1e9;
+    }
+    double cpu_start_ = now(CLOCK_PROCESS_CPUTIME_ID);
+    double start_ = now(CLOCK_MONOTONIC);
 };
 
 Sample validate(std::span<const std::uint8_t> bytes) {
@@ -56,7 +68,7 @@ Sample validate(std::span<const std::uint8_t> bytes) {
     const Stopwatch watch;
     auto module = wasm::decode_and_validate(bytes, wasm::FeatureSet::all());
     if (!module) throw std::runtime_error(module.error().message);
-    sample.seconds = watch.seconds();
+    watch.stop(sample);
     sample.code_section_bytes = static_cast<double>((*module)->code_section_bytes);
     return sample;
 }
@@ -118,20 +130,23 @@ public:
             sample.machine_code_bytes += output.code_bytes;
             sample.not_compiled += output.not_compiled.empty() ? 0 : 1;
         }
-        sample.seconds = watch.seconds();
+        watch.stop(sample);
         sample.heap_bytes = heap_in_use() - heap_before;
         return sample;
     }
 
 private:
-    void compile_one(FunctionCompiler& compiler, std::uint32_t function, std::span<const std::uint8_t> body, std::size_t at, FunctionOutput& output) {
+    void compile_one(FunctionCompiler& compiler, std::uint32_t function, std::span<const std::uint8_t> body, std::size_t at,
+                     FunctionOutput& output) {
         // As much at a time as compiling threads take, more when that is too small.
         std::size_t capacity = std::max(tuning.code_chunk_bytes, body.size() * 16 + 4096);
         for (;;) {
             capacity = std::min(capacity, capacity_ - at);
-            auto compiled = compiler.compile(environment_, function, body, {buffer_ + at, capacity, reinterpret_cast<std::uint64_t>(buffer_) + at}, output);
+            auto compiled = compiler.compile(environment_, function, body,
+                                             {buffer_ + at, capacity, reinterpret_cast<std::uint64_t>(buffer_) + at}, output);
             if (compiled) return;
-            if (compiled.error().kind != ErrorKind::resource || capacity == capacity_ - at) throw std::runtime_error(compiled.error().message);
+            if (compiled.error().kind != ErrorKind::resource || capacity == capacity_ - at)
+                throw std::runtime_error(compiled.error().message);
             capacity *= 2;
         }
     }
@@ -148,7 +163,7 @@ Sample build(const std::shared_ptr<Engine>& engine, std::span<const std::uint8_t
     Sample sample;
     const Stopwatch watch;
     auto module = ModuleBuilder::from_bytes(engine, bytes);
-    sample.seconds = watch.seconds();
+    watch.stop(sample);
     if (!module) throw std::runtime_error(module.error().message);
     sample.code_section_bytes = static_cast<double>((*module)->module().code_section_bytes);
     if (!(*module)->is_lazy()) {
@@ -177,6 +192,7 @@ void report(benchmark::State& state, double cold_seconds, const std::function<Sa
     const double bytes = sample.code_section_bytes * static_cast<double>(state.iterations());
     state.counters["MB/s"] = Counter(bytes / 1e6, Counter::kIsRate);
     state.counters["s/byte"] = Counter(bytes, Counter::kIsRate | Counter::kInvert);
+    state.counters["cpu_ms"] = sample.cpu_seconds * 1e3;
     state.counters["cold_ms"] = cold_seconds * 1e3;
     state.counters["code_MB"] = sample.code_section_bytes / 1e6;
     if (sample.machine_code_bytes > 0) state.counters["out/in"] = sample.machine_code_bytes / sample.code_section_bytes;
@@ -230,9 +246,8 @@ void register_module(const CorpusFile& file) {
             return [engine = make_engine(CompileMode::eager, threads), &module = bytes()] { return build(engine, module); };
         });
     }
-    add("lazy/" + file.name, [bytes] {
-        return [engine = make_engine(CompileMode::lazy, 0), &module = bytes()] { return build(engine, module); };
-    });
+    add("lazy/" + file.name,
+        [bytes] { return [engine = make_engine(CompileMode::lazy, 0), &module = bytes()] { return build(engine, module); }; });
 }
 
 }  // namespace

@@ -20,7 +20,8 @@ std::vector<std::string> candidates() {
         return paths;
     }
     const std::string shared = POLLUX_BENCH_SHARED, cache = POLLUX_BENCH_CACHE;
-    return {shared + "/bench/coremark/coremark-5000.wasm", shared + "/bench/polybench/gemm.wasm", cache + "/python.wasm", cache + "/pandoc.wasm"};
+    return {shared + "/bench/coremark/coremark-5000.wasm", shared + "/bench/polybench/gemm.wasm", cache + "/python.wasm",
+            cache + "/pandoc.wasm"};
 }
 
 }  // namespace

@@ -60,33 +60,34 @@ template <class Masm>
 void emit_mixed(Masm& masm, std::uint32_t i) {
     const Reg a = gp_home<Masm>(i), b = gp_home<Masm>(i + 1), t = Masm::kResultGp;
     switch (i % 16) {
-    case 0: masm.mov(Kind::i32, t, a); break;
-    case 1: masm.alu(AluOp::add, Width::w32, t, a, b); break;
-    case 2: masm.alu(AluOp::add, Width::w32, a, a, Operand::imm(16)); break;
-    case 3: masm.guest_load(LoadOp::u32, t, {Masm::kMemoryBase, a, 12}); break;
-    case 4: masm.guest_store(StoreOp::b32, {Masm::kMemoryBase, a, 12}, b); break;
-    case 5: masm.load_slot(Kind::i32, a, slot(i)); break;
-    case 6: masm.store_slot(Kind::i32, slot(i), a); break;
-    case 7: masm.mov_imm(Width::w32, b, i); break;
-    case 8: masm.shift(ShiftOp::shl, Width::w32, t, a, Operand::imm(3)); break;
-    case 9: masm.alu(AluOp::and_, Width::w32, t, t, b); break;
-    case 10: masm.guest_load(LoadOp::u8, b, {Masm::kMemoryBase, a, 1024}); break;
-    case 11: masm.alu(AluOp::sub, Width::w64, a, a, b); break;
-    case 12: masm.fp_binary(FpBinOp::add, Width::w64, fp_home<Masm>(i), fp_home<Masm>(i), fp_home<Masm>(i + 1)); break;
-    case 13: masm.guest_load(LoadOp::f64, fp_home<Masm>(i), {Masm::kMemoryBase, a, 0}); break;
-    case 14: masm.alu(AluOp::xor_, Width::w32, b, b, a); break;
-    default: {
-        Label label;
-        masm.compare_branch(IntCond::lt_u, Width::w32, a, b, label);
-        masm.bind(label);
-    }
+        case 0:  masm.mov(Kind::i32, t, a); break;
+        case 1:  masm.alu(AluOp::add, Width::w32, t, a, b); break;
+        case 2:  masm.alu(AluOp::add, Width::w32, a, a, Operand::imm(16)); break;
+        case 3:  masm.guest_load(LoadOp::u32, t, {Masm::kMemoryBase, a, 12}); break;
+        case 4:  masm.guest_store(StoreOp::b32, {Masm::kMemoryBase, a, 12}, b); break;
+        case 5:  masm.load_slot(Kind::i32, a, slot(i)); break;
+        case 6:  masm.store_slot(Kind::i32, slot(i), a); break;
+        case 7:  masm.mov_imm(Width::w32, b, i); break;
+        case 8:  masm.shift(ShiftOp::shl, Width::w32, t, a, Operand::imm(3)); break;
+        case 9:  masm.alu(AluOp::and_, Width::w32, t, t, b); break;
+        case 10: masm.guest_load(LoadOp::u8, b, {Masm::kMemoryBase, a, 1024}); break;
+        case 11: masm.alu(AluOp::sub, Width::w64, a, a, b); break;
+        case 12: masm.fp_binary(FpBinOp::add, Width::w64, fp_home<Masm>(i), fp_home<Masm>(i), fp_home<Masm>(i + 1)); break;
+        case 13: masm.guest_load(LoadOp::f64, fp_home<Masm>(i), {Masm::kMemoryBase, a, 0}); break;
+        case 14: masm.alu(AluOp::xor_, Width::w32, b, b, a); break;
+        default: {
+            Label label;
+            masm.compare_branch(IntCond::lt_u, Width::w32, a, b, label);
+            masm.bind(label);
+        }
     }
 }
 
 template <class Masm>
 void register_forms(const std::string& isa) {
     const auto form = [&](const std::string& name, auto emit) {
-        benchmark::RegisterBenchmark(("emission/" + isa + "/" + name).c_str(), [emit](benchmark::State& state) { emission<Masm>(state, emit); });
+        benchmark::RegisterBenchmark(("emission/" + isa + "/" + name).c_str(),
+                                     [emit](benchmark::State& state) { emission<Masm>(state, emit); });
     };
     static constexpr auto g = gp_home<Masm>;
     static constexpr auto f = fp_home<Masm>;

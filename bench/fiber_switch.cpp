@@ -37,8 +37,7 @@ void round_robin(benchmark::State& state) {
     end = true;
     for (const auto& fiber : fibers) fiber->resume();
     using benchmark::Counter;
-    state.counters["s/round_trip"] =
-        Counter(static_cast<double>(state.iterations() * state.range(0)), Counter::kIsRate | Counter::kInvert);
+    state.counters["s/round_trip"] = Counter(static_cast<double>(state.iterations() * state.range(0)), Counter::kIsRate | Counter::kInvert);
 }
 
 /// A fiber that is made, runs to its end at once, and is freed.

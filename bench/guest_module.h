@@ -29,9 +29,10 @@ namespace pollux::bench {
 using Bytes = std::vector<std::uint8_t>;
 
 inline constexpr std::uint8_t kI32 = 0x7F, kI64 = 0x7E, kF64 = 0x7C, kVoid = 0x40, kFuncRef = 0x70;
-inline constexpr std::uint8_t kUnreachable = 0x00, kBlock = 0x02, kLoop = 0x03, kIf = 0x04, kEnd = 0x0B, kBrIf = 0x0D, kCall = 0x10, kCallIndirect = 0x11,
-                              kReturnCall = 0x12, kDrop = 0x1A, kLocalGet = 0x20, kLocalSet = 0x21, kLocalTee = 0x22, kI32Load = 0x28, kI32Const = 0x41,
-                              kI64Const = 0x42, kI32LtS = 0x48, kI32Add = 0x6A, kI32Sub = 0x6B, kI32DivS = 0x6D;
+inline constexpr std::uint8_t kUnreachable = 0x00, kBlock = 0x02, kLoop = 0x03, kIf = 0x04, kEnd = 0x0B, kBrIf = 0x0D, kCall = 0x10,
+                              kCallIndirect = 0x11, kReturnCall = 0x12, kDrop = 0x1A, kLocalGet = 0x20, kLocalSet = 0x21, kLocalTee = 0x22,
+                              kI32Load = 0x28, kI32Const = 0x41, kI64Const = 0x42, kI32LtS = 0x48, kI32Add = 0x6A, kI32Sub = 0x6B,
+                              kI32DivS = 0x6D;
 
 [[nodiscard]] inline Bytes leb(std::uint64_t value) {
     Bytes out;
@@ -94,8 +95,16 @@ public:
     void export_memory() { add(exports_, join({text("memory"), {0x02, 0}})); }
 
     [[nodiscard]] Bytes bytes() const {
-        return join({{0x00, 0x61, 0x73, 0x6D, 0x01, 0x00, 0x00, 0x00}, section(1, types_), section(2, imports_), section(3, functions_), tables_,
-                     memories_, section(7, exports_), elements_, section(10, bodies_), section(11, data_)});
+        return join({{0x00, 0x61, 0x73, 0x6D, 0x01, 0x00, 0x00, 0x00},
+                     section(1, types_),
+                     section(2, imports_),
+                     section(3, functions_),
+                     tables_,
+                     memories_,
+                     section(7, exports_),
+                     elements_,
+                     section(10, bodies_),
+                     section(11, data_)});
     }
 
 private:

@@ -60,12 +60,12 @@ int main(int argc, char** argv) {
                 {kI32Const, 1, kI32Const, 2, kI32Const, 3, kI32Const, 4, kI32Const, 5, kI32Const, 6});
     });
     add("host_calls/memory", [](State& state) { measure(state, host_function<&read_memory>(), {kI32}, {kI32}, {kI32Const, 8}); });
-    add("wasi_calls/args_sizes_get", [](State& state) { measure_wasi(state, "args_sizes_get", {kI32, kI32}, {kI32Const, 0, kI32Const, 4}); });
+    add("wasi_calls/args_sizes_get",
+        [](State& state) { measure_wasi(state, "args_sizes_get", {kI32, kI32}, {kI32Const, 0, kI32Const, 4}); });
     add("wasi_calls/clock_time_get",
         [](State& state) { measure_wasi(state, "clock_time_get", {kI32, kI64, kI32}, {kI32Const, 1, kI64Const, 0, kI32Const, 0}); });
-    add("wasi_calls/fd_write_dev_null", [](State& state) {
-        measure_wasi(state, "fd_write", Bytes(4, kI32), {kI32Const, 1, kI32Const, 16, kI32Const, 1, kI32Const, 0});
-    });
+    add("wasi_calls/fd_write_dev_null",
+        [](State& state) { measure_wasi(state, "fd_write", Bytes(4, kI32), {kI32Const, 1, kI32Const, 16, kI32Const, 1, kI32Const, 0}); });
     add("wasi_calls/sched_yield", [](State& state) { measure_wasi(state, "sched_yield", {}, {}); });
     return run_all(argc, argv);
 }

@@ -17,7 +17,9 @@ void measure(benchmark::State& state, const std::shared_ptr<CompiledModule>& mod
     }
 }
 
-void measure(benchmark::State& state, const GuestModule& guest) { measure(state, need(ModuleBuilder::from_bytes(shared_engine(), guest.bytes()))); }
+void measure(benchmark::State& state, const GuestModule& guest) {
+    measure(state, need(ModuleBuilder::from_bytes(shared_engine(), guest.bytes())));
+}
 
 void empty(benchmark::State& state) { measure(state, GuestModule()); }
 
@@ -87,7 +89,9 @@ int main(int argc, char** argv) {
     add("instantiation/table_1000_functions", with_table);
     add("instantiation/in_one_store", in_one_store);
     for (const CorpusFile& file : corpus()) {
-        add("instantiation/program/" + file.name, [path = file.path](State& state) { program(state, path); })->Unit(benchmark::kMicrosecond);
+        add("instantiation/program/" + file.name, [path = file.path](State& state) {
+            program(state, path);
+        })->Unit(benchmark::kMicrosecond);
     }
     return run_all(argc, argv);
 }

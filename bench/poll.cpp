@@ -113,8 +113,10 @@ void ping_pong(benchmark::State& state) {
     const auto first_wasi = make_wasi(back.read_end(), there.write_end(), scheduler);
     const auto second_wasi = make_wasi(there.read_end(), back.write_end(), scheduler);
     Streams sends_first(1), reads_first(1);
-    GuestProgram first(sends_first.running(join({sends_first.write, sends_first.read})), [&](Linker& linker, Store& store) { first_wasi->define_imports(linker, store); });
-    GuestProgram second(reads_first.running(join({reads_first.read, reads_first.write})), [&](Linker& linker, Store& store) { second_wasi->define_imports(linker, store); });
+    GuestProgram first(sends_first.running(join({sends_first.write, sends_first.read})),
+                       [&](Linker& linker, Store& store) { first_wasi->define_imports(linker, store); });
+    GuestProgram second(reads_first.running(join({reads_first.read, reads_first.write})),
+                        [&](Linker& linker, Store& store) { second_wasi->define_imports(linker, store); });
     for (auto _ : state) {
         bool trapped = false;
         const auto play = [&trapped](GuestProgram& program) {

@@ -54,20 +54,24 @@ void nop_in_process(benchmark::State& state) {
     }
 }
 
-/// Starts a program and waits for its end.
+/// Starts a program, its output thrown away, and waits for its end.
 void process(benchmark::State& state, std::vector<std::string> words) {
     std::vector<char*> arguments;
     for (std::string& word : words) arguments.push_back(word.data());
     arguments.push_back(nullptr);
+    posix_spawn_file_actions_t actions;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
     for (auto _ : state) {
         pid_t child = 0;
         int status = -1;
-        if (posix_spawn(&child, arguments[0], nullptr, nullptr, arguments.data(), environ) != 0 || waitpid(child, &status, 0) != child ||
+        if (posix_spawn(&child, arguments[0], &actions, nullptr, arguments.data(), environ) != 0 || waitpid(child, &status, 0) != child ||
             status != 0) {
             state.SkipWithError((words[0] + " did not run").c_str());
             break;
         }
     }
+    posix_spawn_file_actions_destroy(&actions);
 }
 
 /// A file with a program, removed at the end.
@@ -75,7 +79,8 @@ class TemporaryFile {
 public:
     explicit TemporaryFile(const Bytes& bytes) {
         const int fd = mkstemps(path_.data(), 5);
-        if (fd < 0 || write(fd, bytes.data(), bytes.size()) != static_cast<ssize_t>(bytes.size())) throw std::runtime_error("cannot write " + path_);
+        if (fd < 0 || write(fd, bytes.data(), bytes.size()) != static_cast<ssize_t>(bytes.size()))
+            throw std::runtime_error("cannot write " + path_);
         close(fd);
     }
     TemporaryFile(const TemporaryFile&) = delete;

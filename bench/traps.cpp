@@ -31,15 +31,12 @@ int main(int argc, char** argv) {
     using namespace pollux::bench;
     using State = benchmark::State;
     add("traps/unreachable", [](State& state) { measure(state, {kUnreachable}, TrapCode::unreachable); });
-    add("traps/divide_by_zero", [](State& state) {
-        measure(state, {kI32Const, 1, kI32Const, 0, kI32DivS, kDrop}, TrapCode::integer_divide_by_zero);
-    });
-    add("traps/memory_out_of_bounds", [](State& state) {
-        measure(state, join({constant(0x200000), {kI32Load, 2, 0, kDrop}}), TrapCode::memory_out_of_bounds);
-    });
-    add("traps/indirect_call_of_null", [](State& state) {
-        measure(state, {kI32Const, 1, kCallIndirect, 0, 0}, TrapCode::indirect_call_to_null);
-    });
+    add("traps/divide_by_zero",
+        [](State& state) { measure(state, {kI32Const, 1, kI32Const, 0, kI32DivS, kDrop}, TrapCode::integer_divide_by_zero); });
+    add("traps/memory_out_of_bounds",
+        [](State& state) { measure(state, join({constant(0x200000), {kI32Load, 2, 0, kDrop}}), TrapCode::memory_out_of_bounds); });
+    add("traps/indirect_call_of_null",
+        [](State& state) { measure(state, {kI32Const, 1, kCallIndirect, 0, 0}, TrapCode::indirect_call_to_null); });
     add("traps/stack_overflow", [](State& state) {
         measure(state, {kCall, 1}, TrapCode::stack_overflow);  // itself
     });

@@ -1,13 +1,13 @@
 #include "wasi/blocking_pool.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <unistd.h>
 
 #include <condition_variable>
 #include <deque>
 #include <mutex>
-#include <thread>
+
+#include "wasi/signal_mask.h"
 
 namespace pollux::wasi {
 namespace {
@@ -50,19 +50,13 @@ void serve() noexcept {
 
 /// A detached thread that takes no signals.
 bool start_thread() noexcept {
-    sigset_t all;
-    sigset_t before;
-    ::sigfillset(&all);
-    if (::pthread_sigmask(SIG_SETMASK, &all, &before) != 0) return false;
+    const BlockedSignals blocked;
     pthread_attr_t attributes;
-    bool started = false;
-    if (::pthread_attr_init(&attributes) == 0) {
-        static_cast<void>(::pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED));
-        pthread_t thread;
-        started = ::pthread_create(&thread, &attributes, [](void*) -> void* { return serve(), nullptr; }, nullptr) == 0;
-        static_cast<void>(::pthread_attr_destroy(&attributes));
-    }
-    static_cast<void>(::pthread_sigmask(SIG_SETMASK, &before, nullptr));
+    if (::pthread_attr_init(&attributes) != 0) return false;
+    static_cast<void>(::pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED));
+    pthread_t thread;
+    const bool started = ::pthread_create(&thread, &attributes, [](void*) -> void* { return serve(), nullptr; }, nullptr) == 0;
+    static_cast<void>(::pthread_attr_destroy(&attributes));
     return started;
 }
 

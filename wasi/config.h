@@ -65,6 +65,9 @@ struct Config {
     /// When the guest closes descriptor 0 or 1, the process's own is replaced by /dev/null, so that the other end sees it closed.
     bool close_standard_streams = true;
 
+    /// Where a sentence goes the first time that a rule is missing for what the program tries; -1: nowhere.
+    int notice_fd = 2;
+
     bool trace = false;   ///< one line for each call
     int trace_fd = 2;     ///< where the lines go
 };

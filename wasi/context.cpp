@@ -178,6 +178,13 @@ Result<> WasiContext::open_sockets() {
     return {};
 }
 
+void WasiContext::note_denied(std::string_view what, std::string_view option) noexcept {
+    if (config_.notice_fd < 0 || denial_noted_.exchange(true)) return;
+    const std::string line = "pollux: the program was not allowed to " + std::string(what) + "; " + std::string(option) + " would allow it\n";
+    // A notice that cannot be written is lost.
+    static_cast<void>(!::write(config_.notice_fd, line.data(), line.size()));
+}
+
 void WasiContext::set_exit(std::uint32_t code) noexcept {
     std::uint64_t running = kRunning;
     exit_.compare_exchange_strong(running, code);

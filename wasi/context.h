@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "jit/base/error.h"
@@ -32,6 +33,9 @@ public:
     [[nodiscard]] DescriptorTable& descriptors() noexcept { return descriptors_; }
     [[nodiscard]] const NetPolicy& net_policy() const noexcept { return net_policy_; }
 
+    /// Tells the user once that a network rule is missing: `what` the program tried, `option` that would allow it.
+    void note_denied(std::string_view what, std::string_view option) noexcept;
+
     /// The status that the program ended with: proc_exit's argument, or 141 after a broken pipe. The first call counts.
     void set_exit(std::uint32_t code) noexcept;
     /// Nothing while the program has not called proc_exit.
@@ -48,6 +52,7 @@ private:
     NetPolicy net_policy_;
     static constexpr std::uint64_t kRunning = ~std::uint64_t{0};
     std::atomic<std::uint64_t> exit_{kRunning};
+    std::atomic<bool> denial_noted_{false};
 };
 
 /// One call of a guest: what every WASI function gets.

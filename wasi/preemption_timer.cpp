@@ -1,8 +1,15 @@
 #include "wasi/preemption_timer.h"
 
 #include "jit/runtime/store.h"
+#include "wasi/signal_mask.h"
 
 namespace pollux::wasi {
+
+PreemptionTimer::PreemptionTimer() {
+    const BlockedSignals blocked;
+    const auto run = [](void* self) -> void* { return static_cast<PreemptionTimer*>(self)->serve(), nullptr; };
+    started_ = ::pthread_create(&thread_, nullptr, run, this) == 0;
+}
 
 PreemptionTimer::~PreemptionTimer() {
     {
@@ -10,7 +17,7 @@ PreemptionTimer::~PreemptionTimer() {
         stop_ = true;
     }
     changed_.notify_one();
-    thread_.join();
+    if (started_) static_cast<void>(::pthread_join(thread_, nullptr));
 }
 
 void PreemptionTimer::watch(Store* store) noexcept {

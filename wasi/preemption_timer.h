@@ -3,11 +3,12 @@
 // A thread that sleeps while nothing is watched; it asks the store to yield, which acts at the next instruction of the guest.
 #pragma once
 
+#include <pthread.h>
+
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <mutex>
-#include <thread>
 
 namespace pollux {
 class Store;
@@ -19,7 +20,7 @@ class PreemptionTimer {
 public:
     static constexpr std::chrono::milliseconds kTimeSlice{10};
 
-    PreemptionTimer() : thread_([this] { serve(); }) {}
+    PreemptionTimer();
     ~PreemptionTimer();
     PreemptionTimer(const PreemptionTimer&) = delete;
     PreemptionTimer& operator=(const PreemptionTimer&) = delete;
@@ -35,7 +36,8 @@ private:
     Store* running_ = nullptr;
     std::uint64_t slice_ = 0;  ///< counts calls of watch()
     bool stop_ = false;
-    std::thread thread_;
+    pthread_t thread_{};
+    bool started_ = false;  ///< false: the system has no thread for us, and guests take turns only when they wait
 };
 
 }  // namespace pollux::wasi

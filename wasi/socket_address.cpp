@@ -36,6 +36,17 @@ std::string_view SocketAddress::ip_bytes() const noexcept {
     return IN6_IS_ADDR_V4MAPPED(&address) ? bytes.substr(12) : bytes;
 }
 
+std::string SocketAddress::text() const {
+    char host[INET6_ADDRSTRLEN] = {};
+    if (family() == AF_INET && ::inet_ntop(AF_INET, &as_ipv4(storage).sin_addr, host, sizeof(host)) != nullptr) {
+        return std::string(host) + ":" + std::to_string(port());
+    }
+    if (family() == AF_INET6 && ::inet_ntop(AF_INET6, &as_ipv6(storage).sin6_addr, host, sizeof(host)) != nullptr) {
+        return "[" + std::string(host) + "]:" + std::to_string(port());
+    }
+    return "unix:" + std::string(unix_path());
+}
+
 std::string_view SocketAddress::unix_path() const noexcept {
     if (family() != AF_UNIX || length <= offsetof(sockaddr_un, sun_path)) return {};
     const char* path = reinterpret_cast<const sockaddr_un&>(storage).sun_path;

@@ -25,6 +25,8 @@ struct SocketAddress {
     void set_port(std::uint16_t port) noexcept;
     /// The 4 or 16 bytes of an IP address, in network order; an IPv4 address mapped into IPv6 gives its 4 bytes.
     [[nodiscard]] std::string_view ip_bytes() const noexcept;
+    /// "192.0.2.1:80", "[::1]:80", "unix:/path"
+    [[nodiscard]] std::string text() const;
     /// Path of a Unix address.
     [[nodiscard]] std::string_view unix_path() const noexcept;
 

@@ -48,6 +48,13 @@ Lookup resolve(const std::string& host, const std::string& service, const addrin
     return all;
 }
 
+/// Refuses with `acces`, and says once what would allow it.
+Errno denied(Call& call, std::string_view action, const SocketAddress& address) {
+    const std::string text = address.text();
+    call.context.note_denied(std::string(action) + " " + text, "--allow-net=" + text);
+    return Errno::acces;
+}
+
 }  // namespace
 
 Expected<std::shared_ptr<Descriptor>> find_socket(const Call& call, Fd fd) {
@@ -57,7 +64,10 @@ Expected<std::shared_ptr<Descriptor>> find_socket(const Call& call, Fd fd) {
 }
 
 Expected<Fd> open_socket(Call& call, int family, int type) {
-    if (!call.context.net_policy().any()) return std::unexpected(Errno::acces);
+    if (!call.context.net_policy().any()) {
+        call.context.note_denied("open a socket", "--allow-net=HOST:PORT");
+        return std::unexpected(Errno::acces);
+    }
     const int fd = ::socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0) return host_error();
     auto descriptor = Descriptor::adopt(fd, Ownership::exclusive);
@@ -68,7 +78,7 @@ Expected<Fd> open_socket(Call& call, int family, int type) {
 Status bind_socket(Call& call, Fd fd, const SocketAddress& address) {
     const auto found = find_socket(call, fd);
     if (!found) return found.error();
-    if (!call.context.net_policy().allows(address)) return Errno::acces;
+    if (!call.context.net_policy().allows(address)) return denied(call, "bind a socket to", address);
     return ::bind((*found)->fd(), address.get(), address.length) == 0 ? Errno::success : errno_from_host(errno);
 }
 
@@ -77,7 +87,8 @@ Status sock_listen(Call& call, Fd fd, u32 backlog) {
     if (!found) return found.error();
     // Without bind() the system picks an address.
     const auto local = address_of(call, fd, End::local);
-    if (!local || !call.context.net_policy().allows(*local)) return Errno::acces;
+    if (!local) return local.error();
+    if (!call.context.net_policy().allows(*local)) return denied(call, "listen on", *local);
     if (::listen((*found)->fd(), static_cast<int>(std::min<u32>(backlog, SOMAXCONN))) != 0) return errno_from_host(errno);
     (*found)->note_listening();
     return Errno::success;
@@ -86,7 +97,7 @@ Status sock_listen(Call& call, Fd fd, u32 backlog) {
 Status connect_socket(Call& call, Fd fd, const SocketAddress& address) {
     const auto found = find_socket(call, fd);
     if (!found) return found.error();
-    if (!call.context.net_policy().allows(address)) return Errno::acces;
+    if (!call.context.net_policy().allows(address)) return denied(call, "connect to", address);
     Descriptor& descriptor = **found;
     if (::connect(descriptor.fd(), address.get(), address.length) == 0) return Errno::success;
     // EAGAIN: the queue of a Unix listener is full; it gives no sign when there is room.
@@ -102,7 +113,7 @@ Status connect_socket(Call& call, Fd fd, const SocketAddress& address) {
 }
 
 Status send_to(Call& call, Fd fd, GuestPtr<Iovec> iovs, u32 count, const SocketAddress& address, OutU32 nwritten) {
-    if (!call.context.net_policy().allows(address)) return Errno::acces;
+    if (!call.context.net_policy().allows(address)) return denied(call, "send to", address);
     const auto buffers = HostBuffers::from_guest(call.memory, iovs, count);
     if (!buffers) return buffers.error();
     if (!call.memory.has(nwritten)) return Errno::fault;
@@ -171,7 +182,10 @@ Outcome<std::vector<Resolved>> look_up_name(Call& call, const std::string& host,
     // No question to anybody; services are looked up in a local file.
     Lookup found = resolve(host, service, hints);
     if (!found && found.error() == EAI_NONAME && !host.empty()) {
-        if (!call.context.net_policy().allows_name(host)) return std::unexpected(Status(Errno::acces));
+        if (!call.context.net_policy().allows_name(host)) {
+            call.context.note_denied("look up '" + host + "'", "--allow-dns=" + host);
+            return std::unexpected(Status(Errno::acces));
+        }
         hints.ai_flags &= ~AI_NUMERICHOST;
         auto result = call.reactor.call_blocking([host, service, hints] { return resolve(host, service, hints); }, call.interrupt, true);
         if (!result) return std::unexpected(status_of(result.error()));

@@ -17,7 +17,7 @@ constexpr u32 kStorageBytes = 128;  ///< u16 family, then the address
 constexpr u32 kMaxName = 255;
 enum : u32 { kUnspecified = 0, kInet4 = 1, kInet6 = 2, kUnix = 3 };
 enum : u32 { kAny = 0, kDgram = 1, kStream = 2 };
-enum : u32 { kIp = 0, kTcp = 1, kUdp = 2 };
+enum : u32 { kTcp = 1, kUdp = 2 };
 constexpr u16 kPassive = 1;  ///< of addrinfo's flags
 
 struct AddrInfo {
@@ -111,7 +111,7 @@ Expected<std::string> text(const GuestMemory& memory, Bytes address, u32 length)
     return string.substr(0, string.find('\0'));  // some guests count the NUL
 }
 
-/// SOL_SOCKET options by WasmEdge's number; -1: none.
+/// SOL_SOCKET options by WasmEdge's number.
 constexpr int kOptions[] = {SO_REUSEADDR, SO_TYPE,      SO_ERROR,  SO_DONTROUTE, SO_BROADCAST, SO_SNDBUF,   SO_RCVBUF,
                             SO_KEEPALIVE, SO_OOBINLINE, SO_LINGER, SO_RCVLOWAT,  SO_RCVTIMEO,  SO_SNDTIMEO, SO_ACCEPTCONN};
 

@@ -136,7 +136,7 @@ void Masm::restore_stack_pointer() {
     stack_restores_.push_back(position());
     put(kNop);
     put(kNop);
-    put(mov_to_sp(kX16));
+    put(mov_to_sp(x16()));
 }
 
 void Masm::epilogue(std::uint32_t stack_area) {

@@ -35,30 +35,31 @@ def run_json(command, environment=None, timeout=300):
     return json.loads(done.stdout)
 
 
-def measure_ours(program, wasm, name, result):
+def measure_ours(program, wasm, name, clock, result):
     """One process of bench_compilation that runs only this benchmark."""
     report = run_json([program, f"--benchmark_filter=^{name}/iter", "--benchmark_format=json"], {"POLLUX_BENCH_MODULES": wasm})
-    runs = [run for run in report["benchmarks"] if run["run_type"] == "iteration"]
-    if not runs:
+    found = [run for run in report["benchmarks"] if run.get("aggregate_name") == "median" or "error_message" in run]
+    if not found:
         raise Failed(f"{os.path.basename(program)} has no {name}")
-    if "error_message" in runs[0]:
-        raise Failed(runs[0]["error_message"])
-    result.ms.append(Samples(run["real_time"] for run in runs).median)
-    result.cold_ms.append(runs[0]["cold_ms"])
-    result.wasm_bytes = runs[0]["code_MB"] * 1e6
-    result.code_ratio = runs[0].get("out/in")
-    result.heap_kib = runs[0].get("heap_KiB")
+    median = found[0]
+    if "error_message" in median:
+        raise Failed(median["error_message"])
+    result.ms.append(median["cpu_ms" if clock == "cpu" else "real_time"])
+    result.cold_ms.append(median["cold_ms"])
+    result.wasm_bytes = median["code_MB"] * 1e6
+    result.code_ratio = median.get("out/in")
+    result.heap_kib = median.get("heap_KiB")
 
 
-def measure_node(node, flags, wasm, result):
+def measure_node(node, flags, wasm, clock, result):
     report = run_json([node, "--no-warnings", "--expose-gc", *flags, os.path.join(HERE, "compile_time.mjs"), wasm, str(RUNS)])
-    result.ms.append(Samples(report["ms"]).median)
+    result.ms.append(Samples(report["cpu_ms" if clock == "cpu" else "ms"]).median)
     result.cold_ms.append(report["cold_ms"])
     result.wasm_bytes = report["wasm_bytes"]
     result.code_ratio = report["code_bytes"] / report["wasm_bytes"]
 
 
-def measure(modules, program, node, threads, rounds, say):
+def measure(modules, program, node, threads, rounds, clock, say):
     """Rows for all modules. Ways are interleaved; the median of a row is that of its processes' medians."""
     eager = [*LIFTOFF, "--no-wasm-lazy-compilation"]
     rows = []
@@ -69,11 +70,11 @@ def measure(modules, program, node, threads, rounds, say):
             own = [("Pollux, validating only", f"validate/{module}"), ("Pollux, one thread", f"module/{module}/threads:1")]
             own += [(f"Pollux, {threads} threads", f"module/{module}/threads:{threads}")] if threads > 1 else []
             own += [("Pollux, AArch64 code (functions only)", f"functions/aarch64/{module}"), ("Pollux, x86-64 code (functions only)", f"functions/x86_64/{module}")]
-            ways += [(label, lambda result, name=name: measure_ours(program, wasm, name, result)) for label, name in own]
+            ways += [(label, lambda result, wasm=wasm, name=name: measure_ours(program, wasm, name, clock, result)) for label, name in own]
         if node:
-            ways.append(("V8 Liftoff, one thread", lambda result: measure_node(node, [*eager, "--single-threaded"], wasm, result)))
+            ways.append(("V8 Liftoff, one thread", lambda result, wasm=wasm: measure_node(node, [*eager, "--single-threaded"], wasm, clock, result)))
             if threads > 1:
-                ways.append(("V8 Liftoff, all threads", lambda result: measure_node(node, eager, wasm, result)))
+                ways.append(("V8 Liftoff, all threads", lambda result, wasm=wasm: measure_node(node, eager, wasm, clock, result)))
         results = [(CompileResult(module, label), run) for label, run in ways]
         for _ in range(rounds):
             for result, run in results:

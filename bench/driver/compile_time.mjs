@@ -41,16 +41,18 @@ function codeSectionBytes() {
     return 0;
 }
 
-const times = [];
+const times = [], cpu = [];
 const before = executableBytes();
 let code = 0;
 for (let round = 0; round < 2 + Number(runs); ++round) {
     const bytes = bytesOf(round);
     globalThis.gc?.();
-    const start = process.hrtime.bigint();
+    const cpuStart = process.cpuUsage(), start = process.hrtime.bigint();
     const module = new WebAssembly.Module(bytes);
     times.push(Number(process.hrtime.bigint() - start) / 1e6);
+    const used = process.cpuUsage(cpuStart);
+    cpu.push((used.user + used.system) / 1e3);
     if (round === 0) code = executableBytes() - before;
     WebAssembly.Module.exports(module);
 }
-console.log(JSON.stringify({ cold_ms: times[0], ms: times.slice(2), wasm_bytes: codeSectionBytes(), code_bytes: code, v8: process.versions.v8 }));
+console.log(JSON.stringify({ cold_ms: times[0], ms: times.slice(2), cpu_ms: cpu.slice(2), wasm_bytes: codeSectionBytes(), code_bytes: code }));

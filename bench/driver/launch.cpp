@@ -3,8 +3,8 @@
 //     bench_launch REPORT COMMAND [ARGUMENTS...]
 //
 // The command's standard output goes on to ours; its input is /dev/null. REPORT becomes one line of JSON: ns until the first byte of output
-// and until the end, CPU time, peak resident memory, status. That memory is why this is a program: the kernel counts in what the process that
-// starts a command used itself, so it must be started by something small. Links statically.
+// and until the end, CPU time, peak resident memory, status. That memory is why this is a program: the kernel counts in what the process
+// that starts a command used itself, so it must be started by something small. Links statically.
 #include <fcntl.h>
 #include <spawn.h>
 #include <sys/resource.h>
@@ -78,8 +78,10 @@ int main(int argc, char** argv) {
 
     std::FILE* report = std::fopen(argv[1], "w");
     if (report == nullptr) return fail(argv[1], errno);
-    std::fprintf(report, "{\"wall_ns\": %lld, \"first_output_ns\": %lld, \"user_us\": %lld, \"system_us\": %lld, \"peak_kib\": %ld, \"status\": %d}\n", wall,
-                 first_output, microseconds(usage.ru_utime), microseconds(usage.ru_stime), usage.ru_maxrss,
-                 WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
+    std::fprintf(
+        report,
+        "{\"wall_ns\": %lld, \"first_output_ns\": %lld, \"user_us\": %lld, \"system_us\": %lld, \"peak_kib\": %ld, \"status\": %d}\n", wall,
+        first_output, microseconds(usage.ru_utime), microseconds(usage.ru_stime), usage.ru_maxrss,
+        WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
     return std::fclose(report) == 0 ? 0 : fail(argv[1], errno);
 }

@@ -22,6 +22,14 @@ def number(value, digits=3):
     return f"{value:.{decimals}f}"
 
 
+def duration(ns):
+    """A time in the unit that fits it."""
+    for unit, factor in (("s", 1e9), ("ms", 1e6), ("µs", 1e3)):
+        if ns >= factor:
+            return f"{number(ns / factor)} {unit}"
+    return f"{number(ns)} ns"
+
+
 def with_spread(samples, factor=1.0):
     if not samples:
         return "–"
@@ -35,9 +43,9 @@ def geomean(values):
 class Report:
     """Everything that was measured, and what is written about it."""
 
-    def __init__(self, engines, programs, results, compile_rows, micro, header):
+    def __init__(self, engines, programs, results, compile_rows, micro, ablation, header):
         self.engines, self.programs, self.results = engines, programs, results
-        self.compile_rows, self.micro, self.header = compile_rows, micro, header
+        self.compile_rows, self.micro, self.ablation, self.header = compile_rows, micro, ablation, header
 
     # --- numbers ---------------------------------------------------------------------------------------------------------
 
@@ -128,7 +136,14 @@ class Report:
         if not self.micro:
             return ""
         text = "## Single operations\n\nGoogle Benchmark programs of `bench/`; `/loop` is what the loop around the others takes.\n\n"
-        return text + table(["benchmark", "ns"], [[name, number(ns)] for name, ns in self.micro])
+        return text + table(["benchmark", "time"], [[name, duration(ns)] for name, ns in self.micro])
+
+    def ablation_section(self):
+        if not self.ablation:
+            return ""
+        text = "## Ablation\n\nEach switch of `jit/base/tuning.h` set to another value, the others as they are. Time relative to the default's.\n\n"
+        return text + table(["work", "switch", "time", "relative"],
+                            [[work, f"`{variant}`", duration(ns), f"{ns / default:.2f}"] for work, variant, ns, default in self.ablation])
 
     def failures_section(self):
         labels = {engine.key: engine.label for engine in self.engines}
@@ -139,7 +154,7 @@ class Report:
         rest = "of `nop-wasi.wasm` under the same engine: an engine's start does not count, but its compilation of the kernel does."
         times = f"CoreMark's time is what it prints. For PolyBench, which prints nothing, it is the process's time less that\n{rest}"
         if self.results.clock == "cpu":
-            times = f"Times of PolyBench and CoreMark are the processes' CPU time, of all threads, less that\n{rest}"
+            times = f"This time the machine was busy: compilation, PolyBench and CoreMark are in CPU time of all threads, the latter two less that\n{rest}"
         return f"""## How it is measured
 
 `bench/compare.py` runs every program under every engine in turn, {self.results.rounds} rounds, beginning with another engine each time; figures are medians, ± half the
@@ -148,7 +163,7 @@ distance between the quartiles. Processes are started and timed by `bench_launch
 
     def markdown(self, chart):
         parts = [f"# Pollux and other engines\n\n{self.header}\n", f"![Chart]({chart})\n" if chart else "", self.compile_section(), self.code_section(),
-                 self.startup_section(), self.micro_section(), self.failures_section(), self.method_section()]
+                 self.startup_section(), self.micro_section(), self.ablation_section(), self.failures_section(), self.method_section()]
         return "\n".join(part.rstrip("\n") + "\n" for part in parts if part)
 
     # --- the chart -------------------------------------------------------------------------------------------------------

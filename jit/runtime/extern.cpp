@@ -18,7 +18,7 @@ std::string describe(const wasm::Limits& limits, const char* unit) {
 }  // namespace
 
 std::string describe(const wasm::FuncType& type) {
-    return "function (" + wasm::to_string(type.params) + ") -> (" + wasm::to_string(type.results) + ")";
+    return "function " + wasm::to_string(type.params) + " -> " + wasm::to_string(type.results);
 }
 
 std::string describe(const wasm::TableType& type) { return "table of " + wasm::to_string(type.element) + ", " + describe(type.limits, "elements"); }
@@ -47,7 +47,7 @@ std::string describe(const Extern& item) {
         case wasm::ExternKind::global: return describe(std::get<Global>(item).type);
         case wasm::ExternKind::tag: {
             const wasm::FuncType& type = wasm::func_type(std::get<const Tag*>(item)->type);
-            return "tag (" + wasm::to_string(type.params) + ")";
+            return "tag " + wasm::to_string(type.params);
         }
     }
     return "nothing";

@@ -23,7 +23,7 @@ using Extern = std::variant<Func, Table*, std::shared_ptr<Memory>, Global, const
 
 [[nodiscard]] inline wasm::ExternKind kind_of(const Extern& item) noexcept { return static_cast<wasm::ExternKind>(item.index()); }
 
-/// For messages: "function (i32, i32) -> (i32)", "memory 1..2 pages", "global (mut i32)".
+/// For messages: "function [i32 i32] -> [i32]", "memory 1..2 pages", "global (mut i32)".
 [[nodiscard]] std::string describe(const Extern& item);
 [[nodiscard]] std::string describe(const wasm::FuncType& type);
 [[nodiscard]] std::string describe(const wasm::TableType& type);

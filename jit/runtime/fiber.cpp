@@ -48,6 +48,7 @@ Fiber::Fiber(Store& store, Body body, Mapping stack) noexcept : store_(store), b
 }
 
 Result<std::unique_ptr<Fiber>> Fiber::create(Store& store, Body body) {
+    if (auto ready = prepare_thread(); !ready) return std::unexpected(std::move(ready.error()));
     auto stack = store.engine().stack_pool().take();
     if (!stack) return std::unexpected(std::move(stack.error()));
     return std::unique_ptr<Fiber>(new Fiber(store, std::move(body), std::move(*stack)));

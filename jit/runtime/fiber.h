@@ -44,7 +44,7 @@ class Fiber {
 public:
     using Body = std::move_only_function<void()>;
 
-    /// A fiber that will run `body` at its first resume(). Error: resource.
+    /// A fiber that will run `body` at its first resume(), on the thread that makes it. Error: resource.
     [[nodiscard]] static Result<std::unique_ptr<Fiber>> create(Store& store, Body body);
     Fiber(const Fiber&) = delete;
     Fiber& operator=(const Fiber&) = delete;

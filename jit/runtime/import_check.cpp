@@ -47,7 +47,7 @@ std::string describe_import(const wasm::Module& module, const wasm::Import& impo
         case wasm::ExternKind::table: return describe(module.tables[import.index].type);
         case wasm::ExternKind::memory: return describe(module.memories[import.index]);
         case wasm::ExternKind::global: return describe(module.globals[import.index].type);
-        case wasm::ExternKind::tag: return "tag (" + wasm::to_string(wasm::func_type(module.tags[import.index].type).params) + ")";
+        case wasm::ExternKind::tag: return "tag " + wasm::to_string(wasm::func_type(module.tags[import.index].type).params);
     }
     return "nothing";
 }

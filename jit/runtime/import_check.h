@@ -12,7 +12,7 @@ namespace pollux {
 /// Error: link, naming the import and both types.
 [[nodiscard]] Result<> check_import(const wasm::Module& module, const wasm::Import& import, const Extern& given);
 
-/// What must be imported, for messages: "function (i32) -> ()" and the like.
+/// What must be imported, for messages: "function [i32] -> []" and the like.
 [[nodiscard]] std::string describe_import(const wasm::Module& module, const wasm::Import& import);
 
 }  // namespace pollux

@@ -40,11 +40,17 @@ public:
         PcInfo info;
         // What the map does not know is a thunk, which has no frame.
         const bool frameless = !region_.find(start.pc, info) || info.frameless;
-        if (!frameless) {
+        std::uint64_t return_slot = start.return_slot;
+        bool has_frame = !frameless;
+        if (has_frame && makes_frame(start.pc)) {  // the caller's frame pointer is pushed, but still in its register
+            has_frame = false;
+            return_slot += sizeof(std::uint64_t);
+        }
+        if (has_frame) {
             if (!read_frame(frame, pc)) return;
-        } else if (start.return_slot != 0) {
-            if (!on_stack(start.return_slot, sizeof(std::uint64_t))) return;
-            pc = *reinterpret_cast<const std::uint64_t*>(start.return_slot);
+        } else if (return_slot != 0) {
+            if (!on_stack(return_slot, sizeof(std::uint64_t))) return;
+            pc = *reinterpret_cast<const std::uint64_t*>(return_slot);
         } else {
             pc = start.link_register;
         }
@@ -62,8 +68,9 @@ public:
 #if defined(__x86_64__)
         walk({links->return_address, links->caller_frame_pointer, above, 0});
 #else
-        static_cast<void>(above);
-        walk({links->return_address, links->caller_frame_pointer, 0, 0});
+        // Only the preempt stub's exit frame can be that of a frameless pc: it keeps the link register behind it.
+        const std::uint64_t link_register = on_stack(above, sizeof(std::uint64_t)) ? *reinterpret_cast<const std::uint64_t*>(above) : 0;
+        walk({links->return_address, links->caller_frame_pointer, 0, link_register});
 #endif
     }
 
@@ -74,6 +81,17 @@ public:
 
 private:
     [[nodiscard]] bool on_stack(std::uint64_t at, std::uint64_t bytes) const noexcept { return at >= low_ && at <= high_ - bytes && at % 8 == 0; }
+
+    /// Whether the instruction at `pc` is the one that makes the frame pointer, on x86-64 (`mov rbp, rsp`).
+    [[nodiscard]] static bool makes_frame(std::uint64_t pc) noexcept {
+#if defined(__x86_64__)
+        const auto* code = reinterpret_cast<const std::uint8_t*>(pc);
+        return code[0] == 0x48 && ((code[1] == 0x89 && code[2] == 0xe5) || (code[1] == 0x8b && code[2] == 0xec));
+#else
+        static_cast<void>(pc);
+        return false;
+#endif
+    }
 
     /// Moves to the caller: frames lie ever higher on the stack.
     POLLUX_NO_SANITIZE bool read_frame(std::uint64_t& frame, std::uint64_t& pc) const noexcept {

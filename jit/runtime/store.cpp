@@ -78,17 +78,17 @@ Global Store::new_global(const wasm::GlobalType& type, const Value& value) {
 const Tag* Store::new_tag(wasm::TypeId type) { return &tags_.emplace_back(Tag{type}); }
 
 ExternRef Store::make_extern(std::uint64_t value) {
-    std::unique_ptr<std::uint64_t>& cell = externs_[value];
-    if (!cell) cell = std::make_unique<std::uint64_t>(value);
-    return {reinterpret_cast<std::uint64_t>(cell.get())};
+    const auto [at, is_new] = externs_.try_emplace(value);
+    if (is_new) {
+        at->second.bits = reinterpret_cast<std::uint64_t>(&extern_cells_.emplace_back(value));
+        extern_values_.emplace(at->second.bits, value);
+    }
+    return at->second;
 }
 
 std::optional<std::uint64_t> Store::extern_value(ExternRef reference) const noexcept {
-    // Few are looked up, and references of other makers must not be followed.
-    for (const auto& [value, cell] : externs_) {
-        if (reinterpret_cast<std::uint64_t>(cell.get()) == reference.bits) return value;
-    }
-    return std::nullopt;
+    const auto at = extern_values_.find(reference.bits);
+    return at != extern_values_.end() ? std::optional(at->second) : std::nullopt;
 }
 
 Instance* Store::add_instance(std::unique_ptr<Instance> instance) {
@@ -174,7 +174,6 @@ Result<> Store::run_on_fiber(Fiber::Body body) {
         body();
         return {};
     }
-    if (auto ready = prepare_thread(); !ready) return ready;
     auto fiber = Fiber::create(*this, std::move(body));
     if (!fiber) return std::unexpected(std::move(fiber.error()));
     (*fiber)->resume();

@@ -126,7 +126,9 @@ private:
     std::deque<HostFunctionObject> functions_;
     std::deque<GlobalCell> globals_;
     std::deque<Tag> tags_;
-    std::unordered_map<std::uint64_t, std::unique_ptr<std::uint64_t>> externs_;
+    std::unordered_map<std::uint64_t, ExternRef> externs_;           ///< by value
+    std::unordered_map<std::uint64_t, std::uint64_t> extern_values_;  ///< by reference
+    std::deque<std::uint64_t> extern_cells_;                          ///< whose addresses are the references
     std::uint64_t stack_limit_ = 0;
     Scheduler* scheduler_ = nullptr;
     void (*yield_hook_)(Store&) = nullptr;

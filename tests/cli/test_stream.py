@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """A module that arrives on standard input, at any speed and in chunks of any size."""
+import re
 import time
 
 from support import TestCase, guest, main, pollux, start
@@ -41,6 +42,17 @@ class Stream(TestCase):
             data = file.read()
         status, _, error, _ = self.feed(data, len(data) // 20 + 1, 0.02, "run", "-", "divide")
         self.assertEqual(status, 134, error)
+
+    def test_timings(self):
+        with open(guest("traps_cpp"), "rb") as file:
+            data = file.read()
+        status, _, error, _ = self.feed(data, len(data) // 20 + 1, 0.02, "run", "-D", "timings", "-", "divide")
+        self.assertEqual(status, 134, error)
+        times = {name: float(ms) for name, ms in re.findall(r"(first byte|first function|last byte|last function|ready) ([0-9.]+) ms", error.decode())}
+        self.assertEqual(len(times), 5)
+        self.assertLess(times["first byte"], times["last byte"])
+        self.assertLess(times["first byte"], times["first function"])
+        self.assertLessEqual(times["last function"], times["ready"])
 
     def test_truncated(self):
         with open(guest("show"), "rb") as file:

@@ -12,6 +12,7 @@ import select
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import tempfile
 import termios
@@ -426,6 +427,8 @@ class Case:
         self.keep(end)
         if data and end.peer is not None:
             end.write(data)
+            if kind == "tty":
+                _wait_until_delivered(end.fd, data)
         return end
 
     def _tty(self, raw):
@@ -539,6 +542,16 @@ class Case:
         used = run.cpu() - cpu_before
         self.note(f"cpu {used * 1000:.1f} of {seconds * 1000:.0f} ms")
         self.check(used < share * seconds, f"spins: {used * 1000:.0f} ms of processor time in {seconds * 1000:.0f} ms of waiting")
+
+
+def _wait_until_delivered(fd, data):
+    """What is written to a terminal's master reaches the other side a moment later; a line without its end never shows there."""
+    size = data.rfind(b"\n") + 1
+    end = time.monotonic() + (1.0 if size else 0.05)
+    while time.monotonic() < end:
+        if size and struct.unpack("i", fcntl.ioctl(fd, termios.FIONREAD, bytes(4)))[0] >= size:
+            break
+        time.sleep(0.001)
 
 
 def _describe(events):

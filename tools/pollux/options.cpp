@@ -182,7 +182,8 @@ constexpr std::array kOptimizeKeys = {
 };
 
 constexpr std::array kCompileKeys = {
-    Option{"mode", "auto|eager|lazy", "compile everything first, or each function at its first call", set_compile_choice},
+    Option{"mode", "auto|eager|lazy", "eager: everything first; lazy: each function at its first call; auto: lazy,"
+        " but eager while the module arrives on standard input", set_compile_choice},
     Option{"parallel-compilation", "y|n", "n: compile on one thread",
         [](RunOptions& o, std::string_view v) {
             const auto on = parse_bool(v);
@@ -199,6 +200,8 @@ constexpr std::array kDebugKeys = {
             o.max_backtrace = static_cast<std::uint32_t>(*frames);
             return true;
         }},
+    Option{"timings", "y|n", "print when the module arrived and when it was compiled",
+        [](RunOptions& o, std::string_view v) { return set_flag(o.timings, v); }},
 };
 
 constexpr std::array kGroups = {

@@ -63,6 +63,7 @@ struct RunOptions {
     bool explicit_bounds = false;
     std::uint32_t max_backtrace = 20;              ///< frames printed
 
+    bool timings = false;                ///< print when the module arrived and was compiled
     bool perf_map = false;
     bool trace = false;
     bool help = false;

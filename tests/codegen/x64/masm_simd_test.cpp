@@ -243,10 +243,6 @@ I saturated(F value) {
     return static_cast<I>(wide);
 }
 
-const std::vector<V128> kInts = integer_vectors();
-const std::vector<V128> kF32 = float_vectors<float>();
-const std::vector<V128> kF64 = float_vectors<double>();
-
 void integers(Opcode op, const Binary& expect) { check_binary(op, kInts, Compare::bits, expect); }
 void integers(Opcode op, const Unary& expect) { check_unary(op, kInts, Compare::bits, expect); }
 

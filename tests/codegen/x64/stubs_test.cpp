@@ -48,6 +48,7 @@ struct Calls {
     std::uint32_t preempt_result = 0;
     bool preempt_clears = true;
     void* exit_frame = nullptr;
+    std::uint64_t exit_pc = 0;  ///< the return address in that frame, while it lives
     std::uint32_t lazy_function = ~0U;
     InstanceHeader* lazy_instance = nullptr;
     const void* lazy_result = nullptr;
@@ -68,9 +69,14 @@ void clobber_registers() {
               "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15", "cc", "memory");
 }
 
+void see_exit_frame(const StoreContext& store) {
+    g_calls.exit_frame = store.exit_frame;
+    g_calls.exit_pc = static_cast<const std::uint64_t*>(store.exit_frame)[1];
+}
+
 std::uint32_t preempt(StoreContext* store) {
     ++g_calls.preempts;
-    g_calls.exit_frame = store->exit_frame;
+    see_exit_frame(*store);
     if (g_calls.preempt_clears) store->interrupt_pending = 0;
     clobber_registers();
     return g_calls.preempt_result;
@@ -79,7 +85,7 @@ std::uint32_t preempt(StoreContext* store) {
 const void* lazy_compile(InstanceHeader* instance, std::uint32_t function) {
     g_calls.lazy_instance = instance;
     g_calls.lazy_function = function;
-    g_calls.exit_frame = instance->store->exit_frame;
+    see_exit_frame(*instance->store);
     clobber_registers();
     return g_calls.lazy_result;
 }
@@ -88,7 +94,7 @@ std::uint32_t pending_trap(StoreContext* /*store*/) { return g_calls.pending_tra
 
 std::uint64_t helper(InstanceHeader* instance, std::uint64_t a, std::uint64_t b, std::uint64_t c, std::uint64_t d, std::uint64_t e) {
     g_calls.helper_arguments = {reinterpret_cast<std::uint64_t>(instance), a, b, c, d, e};
-    g_calls.exit_frame = instance->store->exit_frame;
+    see_exit_frame(*instance->store);
     clobber_registers();
     return 0x1234'5678'9abc'def0;
 }
@@ -237,7 +243,7 @@ TEST_F(X64Stubs, HelpersGetTheirArguments) {
     for (const Site& site : output_.sites) {
         if (site.kind == Site::Kind::call) call = site;
     }
-    EXPECT_EQ(static_cast<std::uint64_t*>(g_calls.exit_frame)[1], reinterpret_cast<std::uint64_t>(code) + call.code_offset);
+    EXPECT_EQ(g_calls.exit_pc, reinterpret_cast<std::uint64_t>(code) + call.code_offset);
     EXPECT_EQ(g_calls.preempts, 0);
 
     // A pending interrupt is seen before the guest goes on; the result survives.
@@ -257,7 +263,7 @@ HostCall g_host;
 
 TrapCode host_body(CallContext& context, V128* values) {
     g_host.context = context;
-    g_calls.exit_frame = context.store->exit_frame;
+    see_exit_frame(*context.store);
     for (V128& value : g_host.values) value = *values++;
     values -= g_host.values.size();
     for (std::size_t i = 0; i < g_host.results; ++i) values[i] = {0xf000'0000'0000'0000 + i, 0xe000'0000'0000'0000 + i};
@@ -369,7 +375,7 @@ TEST_F(X64HostStub, CallerIsTheInstanceThatCalled) {
     for (const Site& site : output_.sites) {
         if (site.kind == Site::Kind::call) call = site;
     }
-    EXPECT_EQ(static_cast<std::uint64_t*>(g_calls.exit_frame)[1], reinterpret_cast<std::uint64_t>(code) + call.code_offset);
+    EXPECT_EQ(g_calls.exit_pc, reinterpret_cast<std::uint64_t>(code) + call.code_offset);
 }
 
 TEST_F(X64Stubs, LazyThunksCompileAndContinue) {

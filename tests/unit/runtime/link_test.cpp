@@ -37,15 +37,15 @@ TEST_P(Link, InstancesShareMemoriesTablesAndGlobals) {
 TEST_P(Link, MissingImportsAreAllNamed) {
     const std::string message = error_of(kUserModule);
     EXPECT_NE(message.find("\"library\" \"memory\" (memory of 1 pages)"), std::string::npos) << message;
-    EXPECT_NE(message.find("\"library\" \"double\" (function (i32) -> (i32))"), std::string::npos) << message;
+    EXPECT_NE(message.find("\"library\" \"double\" (function [i32] -> [i32])"), std::string::npos) << message;
 }
 
 TEST_P(Link, WrongTypesAreNamed) {
     library();
     guest.linker.define("library", "double", host_function<[](CallContext&, std::int64_t) { return 1.0F; }>());
     std::string message = error_of(kUserModule);
-    EXPECT_NE(message.find("incompatible import type: \"library\" \"double\" must be a function (i32) -> (i32)"), std::string::npos) << message;
-    EXPECT_NE(message.find("function (i64) -> (f32)"), std::string::npos) << message;
+    EXPECT_NE(message.find("incompatible import type: \"library\" \"double\" must be a function [i32] -> [i32]"), std::string::npos) << message;
+    EXPECT_NE(message.find("function [i64] -> [f32]"), std::string::npos) << message;
     guest.linker.define("library", "double", guest.store->new_global({wasm::Kind::i32, false}, Value::i32(1)));
     EXPECT_NE(error_of(kUserModule).find("given is a global i32"), std::string::npos);
 }

@@ -11,9 +11,14 @@ namespace {
 
 using namespace std::chrono_literals;
 
+/// Waiting through guest code; the tests of wait_at() itself come last.
 class Wait : public EveryMode {
 protected:
     Wait() { guest.linker.define("env", "memory", memory); }
+    void SetUp() override {
+        const auto module = must(ModuleBuilder::from_bytes(make_engine(kModes[0]), kThreadsModule));
+        if (module->times().not_compiled != 0) GTEST_SKIP() << "not compiled: " << module->not_compiled(0);
+    }
     std::shared_ptr<Memory> memory = must(guest.engine->new_shared_memory({{.min = 1, .max = 4, .has_max = true, .shared = true}}));
 };
 
@@ -84,6 +89,80 @@ TEST_P(Wait, AtomicsAreAtomic) {
 }
 
 POLLUX_IN_EVERY_MODE(Wait);
+
+TEST(WaitAt, BlocksTheThreadWithoutAScheduler) {
+    const auto engine = make_engine(kModes[0]);
+    std::atomic<std::uint32_t> word{7};
+    std::atomic<int> woken{0};
+    std::vector<std::thread> threads;
+    for (int i = 0; i < 3; ++i) {
+        threads.emplace_back([&] {
+            Guest guest(engine);
+            if (wait_at(*guest.store, &word, 4, 7, -1) == WaitResult::woken) ++woken;
+        });
+    }
+    std::uint32_t notified = 0;
+    for (int i = 0; i < 5000 && notified < 3; ++i) {
+        notified += notify_at(&word, 2);
+        std::this_thread::sleep_for(1ms);
+    }
+    for (std::thread& thread : threads) thread.join();
+    EXPECT_EQ(notified, 3U);
+    EXPECT_EQ(woken, 3);
+    EXPECT_EQ(notify_at(&word, 1), 0U);
+}
+
+TEST(WaitAt, ComparesTimesOutAndIsInterrupted) {
+    Guest guest(make_engine(kModes[0]));
+    std::uint64_t word = 0x1'0000'0000;
+    EXPECT_EQ(wait_at(*guest.store, &word, 8, 0, -1), WaitResult::not_equal);
+    EXPECT_EQ(wait_at(*guest.store, &word, 8, word, 0), WaitResult::timed_out);
+    EXPECT_EQ(wait_at(*guest.store, &word, 4, 0, 2'000'000), WaitResult::timed_out);
+    std::thread other([&] {
+        std::this_thread::sleep_for(2ms);
+        guest.store->interrupt();
+    });
+    const auto interrupted = wait_at(*guest.store, &word, 8, word, -1);
+    ASSERT_FALSE(interrupted);
+    EXPECT_EQ(interrupted.error(), TrapCode::interrupted);
+    other.join();
+}
+
+/// A scheduler of the simplest kind: fibers run in turn until what they wait for has come.
+class RoundRobin final : public Scheduler {
+public:
+    void run_until_done(Fiber& fiber) override { fiber.resume(); }
+    void park(std::uint64_t) override { Fiber::suspend(); }
+    void wake(Fiber&) override { ++wakes; }
+    void yield() override { Fiber::suspend(); }
+    void interrupted() noexcept override {}
+    int wakes = 0;
+};
+
+TEST(WaitAt, ParksTheFiberWithAScheduler) {
+    Guest guest(make_engine(kModes[0]));
+    RoundRobin scheduler;
+    guest.store->set_scheduler(&scheduler);
+    std::uint32_t word = 0;
+    std::string order;
+    std::vector<std::unique_ptr<Fiber>> fibers;
+    for (int i = 0; i < 3; ++i) {
+        fibers.push_back(must(Fiber::create(*guest.store, [&, i] {
+            EXPECT_EQ(wait_at(*guest.store, &word, 4, 0, -1), WaitResult::woken);
+            order += static_cast<char>('a' + i);
+        })));
+        fibers.back()->resume();
+    }
+    for (const auto& fiber : fibers) fiber->resume();
+    EXPECT_EQ(order, "");
+    EXPECT_EQ(notify_at(&word, 2), 2U);
+    for (const auto& fiber : fibers) fiber->resume();
+    EXPECT_EQ(order, "ab") << "those who came first";
+    EXPECT_EQ(notify_at(&word, 5), 1U);
+    fibers[2]->resume();
+    EXPECT_EQ(order, "abc");
+    EXPECT_EQ(scheduler.wakes, 3);
+}
 
 }  // namespace
 }  // namespace pollux::test

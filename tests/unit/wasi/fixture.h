@@ -154,6 +154,7 @@ public:
     /// No standard streams, nothing opened.
     static Config quiet() {
         Config config;
+        config.notice_fd = -1;
         for (Stream& stream : config.streams) stream.source = Stream::Source::closed;
         return config;
     }

@@ -16,6 +16,7 @@ constexpr u32 kStream = 2;
 
 Config allowing(std::vector<std::string> rules) {
     Config config = Guest::quiet();
+    config.notice_fd = -1;
     config.allow_net = std::move(rules);
     return config;
 }
@@ -29,6 +30,21 @@ wasmedge::AddressPtr edge_address(Guest& guest, std::array<std::uint8_t, 4> byte
 u32 local_port(Guest& guest, Fd fd) {
     EXPECT_EQ(wasmedge::sock_getlocaladdr_v2(guest.call(), fd, edge_address(guest, {}), {kOut + 8}), Errno::success);
     return guest.at<u32>(kOut + 8);
+}
+
+TEST(SocketCalls, ADenialIsExplainedOnce) {
+    Pipe pipe;
+    Config config = allowing({"10.1.2.3:80"});
+    config.notice_fd = pipe.writer.get();
+    Guest guest(std::move(config));
+    ASSERT_EQ(wasmedge::sock_open(guest.call(), kInet4, kStream, {kOut}), Errno::success);
+    for (int i = 0; i < 2; ++i) {
+        EXPECT_EQ(wasmedge::sock_connect(guest.call(), guest.at<Fd>(kOut), edge_address(guest, {127, 0, 0, 1}), 80), Errno::acces);
+    }
+    char text[200] = {};
+    const ssize_t count = ::read(pipe.reader.get(), text, sizeof(text));
+    EXPECT_EQ(std::string(text, static_cast<std::size_t>(count)),
+              "pollux: the program was not allowed to connect to 127.0.0.1:80; --allow-net=127.0.0.1:80 would allow it\n");
 }
 
 TEST(SocketCalls, DeniedByDefault) {
