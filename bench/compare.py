@@ -41,7 +41,7 @@ def options():
     parser.add_argument("--programs", help="only those whose key matches this regular expression")
     parser.add_argument("--parts", default="compile,run,micro,ablation", help="what to do, of these, separated by commas (default: %(default)s)")
     parser.add_argument("--rounds", type=int, help="default: 15, with --quick 3")
-    parser.add_argument("--budget", type=float, help="seconds for running programs; default: 480, with --quick 90")
+    parser.add_argument("--budget", type=float, help="seconds for running programs; default: 420, with --quick 90")
     parser.add_argument("--clock", choices=["wall", "cpu"], default="wall", help="what compilation, PolyBench and CoreMark are timed by; cpu: of all threads, for a machine that is busy otherwise")
     parser.add_argument("--quick", action="store_true", help="a few minutes")
     parser.add_argument("--list", action="store_true", help="show the engines and programs that are found, and end")
@@ -103,8 +103,8 @@ def medians(build, name, quick, clock, arguments=(), environment=None):
     if not os.path.exists(program):
         return []
     try:
-        report = compile_speed.run_json([program, "--benchmark_format=json", f"--benchmark_min_time={0.05 if quick else 0.3}",
-                                         f"--benchmark_repetitions={3 if quick else 7}", "--benchmark_report_aggregates_only=true", *arguments], environment)
+        report = compile_speed.run_json([program, "--benchmark_format=json", f"--benchmark_min_time={0.05 if quick else 0.2}",
+                                         f"--benchmark_repetitions={3 if quick else 5}", "--benchmark_report_aggregates_only=true", *arguments], environment)
     except measure.Failed as failure:
         say(f"bench_{name}: {failure}")
         return []
@@ -125,7 +125,7 @@ def ablation(build, cache, quick, clock):
                       {"POLLUX_BENCH_MODULES": python} if os.path.exists(python) else None)
     rows = [(*name.split("/", 1)[1].rsplit("/", 1), ns) for name, ns in figures]
     defaults = {work: ns for work, variant, ns in rows if variant == "default"}
-    return [(work, variant, ns, defaults[work]) for work, variant, ns in sorted(rows, key=lambda row: row[0]) if work in defaults]
+    return [(work, variant, ns, defaults[work]) for work, variant, ns in sorted(rows, key=lambda row: (row[0], row[1] != "default")) if work in defaults]
 
 
 def main():
@@ -163,7 +163,7 @@ def main():
         if "run" in parts:
             launcher = measure.Launcher(launcher_program(wanted.build, folder))
             results = measure.run_all(launcher, plan(found_engines, native, found_programs, wanted.quick), wanted.rounds or (3 if wanted.quick else 15),
-                                      wanted.budget or (90 if wanted.quick else 480), 60, say, wanted.clock)
+                                      wanted.budget or (90 if wanted.quick else 420), 60, say, wanted.clock)
             launcher.close()
         if "micro" in parts:
             for name in MICRO:

@@ -21,7 +21,7 @@ Status from_result(int result) noexcept { return result == 0 ? Errno::success : 
 Expected<std::shared_ptr<Descriptor>> writable_file(const Call& call, Fd fd) {
     auto found = call.descriptor(fd);
     if (found && (*found)->is_directory()) return std::unexpected(Errno::badf);
-    if (found && !(*found)->writable()) return std::unexpected((*found)->read_only_tree() ? Errno::rofs : Errno::badf);
+    if (found && !(*found)->writable()) return std::unexpected((*found)->read_only_tree() ? Errno::perm : Errno::badf);
     return found;
 }
 
@@ -160,7 +160,7 @@ Status fd_filestat_set_times(Call& call, Fd fd, u64 atim, u64 mtim, u32 flags) {
     if (!found) return found.error();
     const auto times = times_to_set(atim, mtim, flags);
     if (!times) return times.error();
-    if ((*found)->read_only_tree()) return Errno::rofs;
+    if ((*found)->read_only_tree()) return Errno::perm;
     return from_result(::futimens((*found)->fd(), times->data()));
 }
 

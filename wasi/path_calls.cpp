@@ -26,10 +26,10 @@ Expected<std::shared_ptr<Descriptor>> directory(const Call& call, Fd fd) {
     return found;
 }
 
-/// As directory(), for calls that change what is beneath.
+/// As directory(), for calls that change what is beneath: `perm` in a read-only tree, as wasmtime says it.
 Expected<std::shared_ptr<Descriptor>> writable_directory(const Call& call, Fd fd) {
     auto found = directory(call, fd);
-    if (found && (*found)->read_only_tree()) return std::unexpected(Errno::rofs);
+    if (found && (*found)->read_only_tree()) return std::unexpected(Errno::perm);
     return found;
 }
 
@@ -227,7 +227,7 @@ Status path_open(Call& call, Fd fd, u32 lookup, Bytes path, u32 length, u32 open
     if (!request) return request.error();
     const int root = (*found)->fd();
     const bool read_only = (*found)->read_only_tree();
-    if (read_only && request->write) return Errno::rofs;
+    if (read_only && request->write) return Errno::perm;
     // Every directory has the right until the guest gives it up (fd_fdstat_set_rights).
     const bool may_truncate = ((*found)->rights_base() & rights::kPathFilestatSetSize) != 0;
     if ((request->flags & O_TRUNC) != 0 && !may_truncate) return Errno::notcapable;
@@ -235,7 +235,7 @@ Status path_open(Call& call, Fd fd, u32 lookup, Bytes path, u32 length, u32 open
     if (may_not_create && (request->flags & O_EXCL) == 0) request->flags &= ~O_CREAT;
     if (may_not_create && (request->flags & O_EXCL) != 0) {
         const auto existing = open_beneath(root, *text, kLookup | O_NOFOLLOW);
-        return existing ? Errno::exist : existing.error() == Errno::noent ? Errno::rofs : existing.error();
+        return existing ? Errno::exist : existing.error() == Errno::noent ? Errno::perm : existing.error();
     }
 
     Outcome<UniqueFd> opened = std::unexpected(Status(Errno::again));
@@ -247,7 +247,7 @@ Status path_open(Call& call, Fd fd, u32 lookup, Bytes path, u32 length, u32 open
     }
     if (!opened) {
         auto plain = open_beneath(root, *text, request->flags, kFileMode);
-        if (!plain) return may_not_create && plain.error() == Errno::noent ? Errno::rofs : plain.error();
+        if (!plain) return may_not_create && plain.error() == Errno::noent ? Errno::perm : plain.error();
         opened = std::move(*plain);
     }
 

@@ -97,15 +97,16 @@ void Masm::finish(std::uint32_t frame_bytes) {
     pending_traps_.clear();
 
     // x16 = base - frame, in two words; a frame that these cannot express is one that no stack holds.
-    const std::uint32_t frame = (frame_bytes + 15) & ~std::uint32_t{15};
+    const std::uint64_t frame = (std::uint64_t{frame_bytes} + 15) & ~std::uint64_t{15};
     const auto patch_frame = [&](std::uint32_t at, auto base) {
         Word first = movz(Width::w64, kX16, 0);
         Word second = kNop;
+        const auto low = static_cast<std::uint32_t>(frame & 0xfff);
         if (frame < 4096) {
-            first = arith_imm(Arith::sub, Width::w64, kX16, base, frame);
-        } else if (frame < 1U << 24 && frame_bytes < 1U << 24) {
-            first = arith_imm(Arith::sub, Width::w64, kX16, base, frame >> 12, true);
-            if ((frame & 0xfff) != 0) second = arith_imm(Arith::sub, Width::w64, kX16, kX16, frame & 0xfff);
+            first = arith_imm(Arith::sub, Width::w64, kX16, base, low);
+        } else if (frame >> 24 == 0) {
+            first = arith_imm(Arith::sub, Width::w64, kX16, base, static_cast<std::uint32_t>(frame >> 12), true);
+            if (low != 0) second = arith_imm(Arith::sub, Width::w64, kX16, kX16, low);
         }
         patch(at, first);
         patch(at + 4, second);

@@ -41,10 +41,12 @@ def draw_panel(panel, top):
         width = bar.value / largest * scale_width
         middle = y + BAR / 2
         parts.append(f'<text x="{LEFT - 8}" y="{middle + 4.5:.1f}" text-anchor="end">{escape(bar.label)}</text>')
-        parts.append(f'<rect class="{"ours" if bar.ours else "other"}" x="{LEFT}" y="{y}" width="{max(width, 1):.1f}" height="{BAR}" rx="2"/>')
+        kind = "ours" if bar.ours else "other"
+        parts.append(f'<rect class="{kind}" x="{LEFT}" y="{y}" width="{max(width, 1):.1f}" height="{BAR}" rx="2"/>')
         reach = bar.spread / largest * scale_width
         if reach >= 1:
-            parts.append(f'<line class="spread" x1="{LEFT + width - reach:.1f}" x2="{LEFT + width + reach:.1f}" y1="{middle}" y2="{middle}"/>')
+            left, right = LEFT + width - reach, LEFT + width + reach
+            parts.append(f'<line class="spread" x1="{left:.1f}" x2="{right:.1f}" y1="{middle}" y2="{middle}"/>')
         parts.append(f'<text x="{LEFT + width + reach + 6:.1f}" y="{middle + 4.5:.1f}">{escape(bar.text)}</text>')
         y += ROW
     if panel.mark:
@@ -61,5 +63,6 @@ def svg(panels, description):
             drawn, y = draw_panel(panel, y)
             parts += drawn
             y += PANEL_GAP
-    return "\n".join([f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="-8 0 {WIDTH + 16} {y - PANEL_GAP + 12}" role="img" aria-label="{escape(description)}">',
-                      f"<style>{STYLE}</style>", *parts, "</svg>", ""])
+    view = f"-8 0 {WIDTH + 16} {y - PANEL_GAP + 12}"
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{view}" role="img" aria-label="{escape(description)}">'
+    return "\n".join([head, f"<style>{STYLE}</style>", *parts, "</svg>", ""])

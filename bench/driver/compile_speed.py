@@ -2,6 +2,7 @@
 import json
 import os
 import subprocess
+from functools import partial
 
 from driver.engines import HERE, LIFTOFF
 from driver.measure import Failed, Samples
@@ -69,12 +70,12 @@ def measure(modules, program, node, threads, rounds, clock, say):
         if program:
             own = [("Pollux, validating only", f"validate/{module}"), ("Pollux, one thread", f"module/{module}/threads:1")]
             own += [(f"Pollux, {threads} threads", f"module/{module}/threads:{threads}")] if threads > 1 else []
-            own += [("Pollux, AArch64 code (functions only)", f"functions/aarch64/{module}"), ("Pollux, x86-64 code (functions only)", f"functions/x86_64/{module}")]
-            ways += [(label, lambda result, wasm=wasm, name=name: measure_ours(program, wasm, name, clock, result)) for label, name in own]
+            own += [(f"Pollux, {label} code (functions only)", f"functions/{isa}/{module}") for label, isa in (("x86-64", "x86_64"), ("AArch64", "aarch64"))]
+            ways += [(label, partial(measure_ours, program, wasm, name, clock)) for label, name in own]
         if node:
-            ways.append(("V8 Liftoff, one thread", lambda result, wasm=wasm: measure_node(node, [*eager, "--single-threaded"], wasm, clock, result)))
+            ways.append(("V8 Liftoff, one thread", partial(measure_node, node, [*eager, "--single-threaded"], wasm, clock)))
             if threads > 1:
-                ways.append(("V8 Liftoff, all threads", lambda result, wasm=wasm: measure_node(node, eager, wasm, clock, result)))
+                ways.append(("V8 Liftoff, all threads", partial(measure_node, node, eager, wasm, clock)))
         results = [(CompileResult(module, label), run) for label, run in ways]
         for _ in range(rounds):
             for result, run in results:

@@ -1,7 +1,7 @@
 // How long Node takes to compile a module, and how much code that makes: compile_time.mjs FILE RUNS. Prints JSON.
 //
-// One first compilation (cold), one to warm up, then RUNS. V8 would hand out the module that it has already when the bytes are the same, so a
-// custom section at the end differs each time. The code's size is what executable anonymous memory grew by at the first one.
+// One first compilation (cold), one to warm up, then RUNS. V8 would hand out the module that it has already when the bytes are the
+// same, so a custom section at the end differs each time. The code's size is what executable anonymous memory grew by at the first one.
 import fs from 'node:fs';
 
 const [file, runs] = process.argv.slice(2);
@@ -55,4 +55,5 @@ for (let round = 0; round < 2 + Number(runs); ++round) {
     if (round === 0) code = executableBytes() - before;
     WebAssembly.Module.exports(module);
 }
-console.log(JSON.stringify({ cold_ms: times[0], ms: times.slice(2), cpu_ms: cpu.slice(2), wasm_bytes: codeSectionBytes(), code_bytes: code }));
+const result = { cold_ms: times[0], ms: times.slice(2), cpu_ms: cpu.slice(2), wasm_bytes: codeSectionBytes(), code_bytes: code };
+console.log(JSON.stringify(result));

@@ -20,11 +20,10 @@ class Engine:
         return self.prefix + [wasm] + self.separator + arguments
 
 
-def version_of(command, environment=None):
+def version_of(command):
     """The first line that `command` prints, or None if it does not run."""
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=30, env={**os.environ, **(environment or {})},
-                              stdin=subprocess.DEVNULL)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=30, stdin=subprocess.DEVNULL)
     except (OSError, subprocess.TimeoutExpired):
         return None
     text = (done.stdout or done.stderr).strip()
@@ -40,16 +39,13 @@ def first_that_runs(candidates):
 
 def find_node(peers):
     cpu = {"x86_64": "x64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
-    packaged = os.path.join(peers, f"node_modules/node-linux-{cpu}/bin/node") if peers else None
-    return first_that_runs([packaged, shutil.which("node")])
+    return first_that_runs([os.path.join(peers, f"node_modules/node-linux-{cpu}/bin/node"), shutil.which("node")])
 
 
 def find_bun(peers):
     cpu = {"x86_64": "x64", "aarch64": "aarch64"}.get(platform.machine(), platform.machine())
-    modules = os.path.join(peers, "node_modules") if peers else ""
-    packaged = [os.path.join(modules, *parts) for parts in ((f"@oven/bun-linux-{cpu}", "bin/bun"), (f"@oven/bun-linux-{cpu}-baseline", "bin/bun"),
-                                                            ("bun", "bin/bun.exe"))] if peers else []
-    return first_that_runs([*packaged, shutil.which("bun")])
+    places = [f"@oven/bun-linux-{cpu}/bin/bun", f"@oven/bun-linux-{cpu}-baseline/bin/bun", "bun/bin/bun.exe"]
+    return first_that_runs([*(os.path.join(peers, "node_modules", place) for place in places), shutil.which("bun")])
 
 
 def node_engines(peers):

@@ -39,8 +39,8 @@ class Launcher:
     def run(self, command, environment, timeout):
         """(what bench_launch reports, output). Raises Failed."""
         try:
-            done = subprocess.run([self.program, self.report, *command], capture_output=True, timeout=timeout, env={**os.environ, **environment},
-                                  stdin=subprocess.DEVNULL)
+            done = subprocess.run([self.program, self.report, *command], capture_output=True, timeout=timeout,
+                                  env={**os.environ, **environment}, stdin=subprocess.DEVNULL)
         except subprocess.TimeoutExpired:
             raise Failed(f"took more than {timeout} s")
         if done.returncode != 0:
@@ -57,7 +57,8 @@ class Launcher:
 
 
 class Results:
-    """samples[program key][engine key][quantity]; quantities: wall, cpu, first_output, own (seconds), memory (KiB). failures[program][engine]: why.
+    """samples[program key][engine key][quantity]; quantities: wall, cpu, first_output, own (seconds), memory (KiB).
+    failures[program key][engine key]: why there are no samples.
 
     `clock`: wall, or cpu for a machine that does other work meanwhile (then what background threads do counts as the engine's time).
     """
@@ -105,7 +106,7 @@ def sample(launcher, results, program, engine, timeout):
 
 
 def run_all(launcher, pairs, rounds, budget, timeout, say, clock="wall"):
-    """Runs every (program, engines, runs in each round), round after round, in turn; stops before a round that would go beyond `budget` seconds."""
+    """Runs every (program, engines, runs in each round), round after round; stops before a round that would go beyond `budget` seconds."""
     results = Results(clock)
     begin = time.monotonic()
     for number in range(rounds):

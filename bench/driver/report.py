@@ -49,11 +49,10 @@ class Report:
 
     # --- numbers ---------------------------------------------------------------------------------------------------------
 
-    def ratio(self, program, engine, quantity=None):
+    def ratio(self, program, engine):
         """Time of an engine relative to Liftoff's, or None."""
-        get = (lambda key: self.results.main_seconds(program, key)) if quantity is None else (lambda key: self.results.median(program, key, quantity))
-        ours, reference = get(engine), get(REFERENCE)
-        return ours / reference if ours and reference else None
+        time, reference = self.results.main_seconds(program, engine), self.results.main_seconds(program, REFERENCE)
+        return time / reference if time and reference else None
 
     def keys(self, group):
         return [program.key for program in self.programs if program.group == group]
@@ -73,12 +72,18 @@ class Report:
             if row.failure or not row.ms:
                 notes.append(f"- {row.module}, {row.way}: {row.failure}")
                 continue
-            rows.append([f"{row.module}: {row.way}", with_spread(row.ms), number(row.megabytes_per_second), number(row.ms.median * 1e6 / row.wasm_bytes),
-                         number(row.cold_ms.median), number(row.code_ratio), number(row.heap_kib)])
-        text = "## Compile speed\n\nFrom bytes in memory to executable code; rates are of the code section's bytes. ms: median of the medians of 5 in one process " \
-               "(after one warm-up); cold: the first one of a process. Bytes out per byte in: machine code of all functions; Node's is what its executable " \
-               "memory grew by, jump tables included.\n\n"
-        return text + table(["module and way", "ms", "MB/s", "ns/byte", "cold ms", "out/in", "heap KiB"], rows) + self.speedups() + "\n".join(notes) + "\n"
+            rate, ns = row.megabytes_per_second, row.ms.median * 1e6 / row.wasm_bytes
+            rows.append([f"{row.module}: {row.way}", with_spread(row.ms), number(rate), number(ns), number(row.cold_ms.median), number(row.code_ratio),
+                         number(row.heap_kib)])
+        text = """## Compile speed
+
+From bytes in memory to executable code; rates are of the code section's bytes. ms: median of the medians of 5 in one process (after one
+warm-up); cold: the first one of a process. out/in: bytes of machine code for each byte; Node's is what its executable memory grew by, jump
+tables included. Heap: what the compiler of one thread and its output hold.
+
+"""
+        head = ["module and way", "ms", "MB/s", "ns/byte", "cold ms", "out/in", "heap KiB"]
+        return text + table(head, rows) + self.speedups() + "\n".join(notes) + "\n"
 
     def speedups(self):
         """Ours over Liftoff's, for each module."""
@@ -88,7 +93,7 @@ class Report:
             ours, theirs = by_way.get((module, "Pollux, one thread")), by_way.get((module, "V8 Liftoff, one thread"))
             if ours and theirs:
                 line = f"- {module}: {theirs.ms.median / ours.ms.median:.2f} times Liftoff's speed on one thread"
-                many = [row for (of, way), row in by_way.items() if of == module and way.startswith("Pollux, ") and way.endswith(" threads")]
+                many = [row for (of, way), row in by_way.items() if of == module and way.startswith("Pollux") and way.endswith(" threads")]
                 lines.append(line + "".join(f"; all threads: {ours.ms.median / row.ms.median:.2f} times our one thread" for row in many))
         return "\n" + "\n".join(lines) + "\n" if lines else ""
 
@@ -120,17 +125,20 @@ class Report:
         return "\nOur worst five: " + ", ".join(f"{kernel} {ratio:.2f}" for ratio, kernel in ratios) + ".\n" if ratios else ""
 
     def startup_section(self):
-        text = "## Start-up\n\nFrom the start of the process to its first byte of output and to its end, and the most memory that was resident.\n\n"
         rows = []
         for engine in self.engines:
             row = [engine.label]
             for program in ["hello", "python"]:
                 samples = self.results.samples[program][engine.key]
-                row += [with_spread(samples["first_output"], 1e3), number(samples["wall"].median * 1e3 if samples["wall"] else None),
-                        number(samples["memory"].median / 1024 if samples["memory"] else None)]
-            nop = self.results.samples["nop"][engine.key]["wall"]
-            rows.append(row + [with_spread(nop, 1e3)])
-        return text + table(["engine", "hello: first output, ms", "end, ms", "MiB", "python: first output, ms", "end, ms", "MiB", "a program that exits at once, ms"], rows)
+                row += [with_spread(samples["first_output"], 1e3), with_spread(samples["wall"], 1e3), with_spread(samples["memory"], 1 / 1024)]
+            row.append(with_spread(self.results.samples["nop"][engine.key]["wall"], 1e3))
+            if any(cell != "–" for cell in row[1:]):
+                rows.append(row)
+        if not rows:
+            return ""
+        text = "## Start-up\n\nFrom the start of the process to its first byte of output and to its end, and the most memory that was resident.\n\n"
+        head = ["engine", "hello: first output, ms", "end, ms", "MiB", "python: first output, ms", "end, ms", "MiB", "a program that exits at once, ms"]
+        return text + table(head, rows)
 
     def micro_section(self):
         if not self.micro:
@@ -147,22 +155,25 @@ class Report:
 
     def failures_section(self):
         labels = {engine.key: engine.label for engine in self.engines}
-        lines = [f"- {labels[engine]}, {program}: {why}" for program, by_engine in self.results.failures.items() for engine, why in by_engine.items()]
+        lines = [f"- {labels[engine]}, {program}: {why}" for program, whys in self.results.failures.items() for engine, why in whys.items()]
         return "## Runs that failed\n\n" + "\n".join(lines) + "\n" if lines else ""
 
     def method_section(self):
-        rest = "of `nop-wasi.wasm` under the same engine: an engine's start does not count, but its compilation of the kernel does."
-        times = f"CoreMark's time is what it prints. For PolyBench, which prints nothing, it is the process's time less that\n{rest}"
-        if self.results.clock == "cpu":
-            times = f"This time the machine was busy: compilation, PolyBench and CoreMark are in CPU time of all threads, the latter two less that\n{rest}"
+        if not self.results.rounds:
+            return ""
+        if self.results.clock == "wall":
+            times = "CoreMark's time is what it prints. For PolyBench, which prints nothing, it is the process's time less that"
+        else:
+            times = "The machine was busy: compilation, PolyBench and CoreMark are in CPU time of all threads, the latter two less that"
         return f"""## How it is measured
 
-`bench/compare.py` runs every program under every engine in turn, {self.results.rounds} rounds, beginning with another engine each time; figures are medians, ± half the
-distance between the quartiles. Processes are started and timed by `bench_launch`. {times}
+`bench/compare.py` ran every program under every engine in turn, {self.results.rounds} rounds, beginning with another engine each time; figures
+are medians, ± half the distance between the quartiles. Processes are started and timed by `bench_launch`. {times}
+of `nop-wasi.wasm` under the same engine: an engine's start does not count, but its compilation of the kernel does.
 """
 
     def markdown(self, chart):
-        parts = [f"# Pollux and other engines\n\n{self.header}\n", f"![Chart]({chart})\n" if chart else "", self.compile_section(), self.code_section(),
+        parts = [f"# Pollux and other engines\n\n{self.header}\n", f"![Chart]({chart})\n", self.compile_section(), self.code_section(),
                  self.startup_section(), self.micro_section(), self.ablation_section(), self.failures_section(), self.method_section()]
         return "\n".join(part.rstrip("\n") + "\n" for part in parts if part)
 
@@ -170,22 +181,22 @@ distance between the quartiles. Processes are started and timed by `bench_launch
 
     def panels(self):
         return [*self.compile_panels(), self.ratio_panel("PolyBench", lambda key: self.polybench_geomean(key)[0]),
-                self.ratio_panel("CoreMark", lambda key: self.ratio("coremark", key)), self.first_output_panel("hello"), self.first_output_panel("python"),
-                self.memory_panel("python")]
+                self.ratio_panel("CoreMark", lambda key: self.ratio("coremark", key)),
+                *(self.first_output_panel(program) for program in ("hello", "python")), *(self.memory_panel(program) for program in ("hello", "python"))]
 
     def compile_panels(self):
         panels = []
         for module in dict.fromkeys(row.module for row in self.compile_rows):
-            rows = [row for row in self.compile_rows if row.module == module and row.ms and not row.failure and "functions only" not in row.way and "validating" not in row.way]
-            if rows and rows[0].wasm_bytes >= 1e6:
-                panels.append(Panel(f"Compile speed, {module}.wasm", "MB of code section a second; longer is better",
-                                    [Bar(row.way, row.megabytes_per_second, f"{row.megabytes_per_second:.0f} MB/s", row.way.startswith("Pollux"),
-                                         row.megabytes_per_second * row.ms.spread) for row in rows]))
+            bars = []
+            for row in self.compile_rows:
+                if row.module == module and row.ms and not row.failure and row.way.endswith(("thread", "threads")):
+                    rate = row.megabytes_per_second
+                    bars.append(Bar(row.way, rate, f"{rate:.0f} MB/s", row.way.startswith("Pollux"), rate * row.ms.spread))
+            panels.append(Panel(f"Compile speed, {module}.wasm", "MB of code section a second; longer is better", bars))
         return panels
 
     def ratio_panel(self, name, ratio_of):
-        bars = [Bar(engine.label, ratio, f"{ratio:.2f}", engine.ours) for engine in self.engines
-                if (ratio := ratio_of(engine.key))]
+        bars = [Bar(engine.label, ratio, f"{ratio:.2f}", engine.ours) for engine in self.engines if (ratio := ratio_of(engine.key))]
         return Panel(f"Run time, {name}", "V8 Liftoff = 1; shorter is better", sorted(bars, key=lambda bar: bar.value), mark=1.0)
 
     def first_output_panel(self, program):
@@ -197,6 +208,8 @@ distance between the quartiles. Processes are started and timed by `bench_launch
         return Panel(f"Start to first output, {program}", "ms; shorter is better", sorted(bars, key=lambda bar: bar.value))
 
     def memory_panel(self, program):
-        bars = [Bar(engine.label, samples.median / 1024, f"{samples.median / 1024:.0f} MiB", engine.ours) for engine in self.engines
-                if (samples := self.results.samples[program][engine.key]["memory"])]
+        bars = []
+        for engine in self.engines:
+            if samples := self.results.samples[program][engine.key]["memory"]:
+                bars.append(Bar(engine.label, samples.median / 1024, f"{number(samples.median / 1024)} MiB", engine.ours))
         return Panel(f"Peak resident memory, {program}", "MiB; shorter is better", sorted(bars, key=lambda bar: bar.value))

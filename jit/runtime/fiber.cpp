@@ -36,9 +36,17 @@ Result<Mapping> StackPool::take() {
 
 void StackPool::give_back(Mapping stack) noexcept {
     sanitizer::unpoison(stack.data() + guard_bytes(), stack.size() - guard_bytes());
+    {
+        const std::scoped_lock lock(mutex_);
+        if (free_.size() < tuning.hot_stacks) {
+            free_.push_back(std::move(stack));
+            return;
+        }
+        if (free_.size() >= tuning.pooled_stacks) return;
+    }
     stack.discard(guard_bytes(), stack.size() - guard_bytes() - kKeptBytes);
     const std::scoped_lock lock(mutex_);
-    if (free_.size() < tuning.pooled_stacks) free_.push_back(std::move(stack));
+    free_.push_back(std::move(stack));
 }
 
 Fiber::Fiber(Store& store, Body body, Mapping stack) noexcept : store_(store), body_(std::move(body)), stack_(std::move(stack)) {

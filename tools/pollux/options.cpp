@@ -79,19 +79,16 @@ bool add_preload(RunOptions& options, std::string_view text) {
 }
 
 bool set_standard_input(RunOptions& options, std::string_view text) {
-    if (text == "inherit")
-        options.standard_input = StandardInput::inherit;
-    else if (text == "nonblock")
-        options.standard_input = StandardInput::nonblock;
-    else if (text == "null")
-        options.standard_input = StandardInput::null;
-    else if (text.starts_with("file:") && text.size() > 5) {
-        options.standard_input = StandardInput::file;
-        options.standard_input_file = text.substr(5);
-    } else {
-        return false;
+    static constexpr std::array<std::pair<std::string_view, StandardInput>, 4> kKinds = {{
+        {"block", StandardInput::block}, {"nonblock", StandardInput::nonblock}, {"inherit", StandardInput::inherit}, {"null", StandardInput::null}}};
+    for (const auto& [name, kind] : kKinds) {
+        if (text != name) continue;
+        options.standard_input = kind;
+        return true;
     }
-    return true;
+    options.standard_input = StandardInput::file;
+    options.standard_input_file = text.starts_with("file:") ? text.substr(5) : text;
+    return !options.standard_input_file.empty();
 }
 
 bool set_terminal(RunOptions& options, std::string_view text) {
@@ -144,7 +141,7 @@ constexpr std::array kOptions = {
         [](RunOptions& o, std::string_view v) { return append(o.allow_net, v); }},
     Option{"--allow-dns", "NAME", "let it look up a host name, *.example.org, or *",
         [](RunOptions& o, std::string_view v) { return append(o.allow_dns, v); }},
-    Option{"--stdin", "KIND", "inherit, nonblock (O_NONBLOCK is set for the program), null, or file:PATH",
+    Option{"--stdin", "KIND", "block (default), nonblock, inherit (our O_NONBLOCK), null, or a FILE to read",
         set_standard_input},
     Option{"--tty", "keep|raw|cbreak", "mode of the terminal while the program runs; it is put back at the end",
         set_terminal},

@@ -26,8 +26,8 @@ struct Directory {
 };
 
 enum class CompileChoice : std::uint8_t { automatic, eager, lazy };
-/// inherit: the process's own, non-blocking for the program only if it asks; nonblock: from the start.
-enum class StandardInput : std::uint8_t { inherit, nonblock, null, file };
+/// block, nonblock, inherit: the process's own; for the program it starts out blocking, non-blocking, or as the host's descriptor is.
+enum class StandardInput : std::uint8_t { block, nonblock, inherit, null, file };
 enum class TerminalMode : std::uint8_t { keep, raw, cbreak };
 
 struct RunOptions {
@@ -46,7 +46,7 @@ struct RunOptions {
     std::vector<std::string> allow_net;  ///< rules
     std::vector<std::string> allow_dns;  ///< host names
 
-    StandardInput standard_input = StandardInput::inherit;
+    StandardInput standard_input = StandardInput::block;
     std::string standard_input_file;
     TerminalMode terminal = TerminalMode::keep;
     bool exit_on_broken_pipe = false;

@@ -83,6 +83,7 @@ wasi::Config wasi_config(const RunOptions& options) {
         input.path = options.standard_input_file;
     }
     if (options.standard_input == StandardInput::nonblock) config.stdin_nonblock = wasi::StdinNonblock::on;
+    if (options.standard_input == StandardInput::inherit) config.stdin_nonblock = wasi::StdinNonblock::inherit;
     for (const Directory& directory : options.directories)
         config.directories.push_back({directory.host, directory.guest, directory.read_only});
     for (const std::string& address : options.listen) config.sockets.push_back({wasi::PreopenSocket::Mode::listen, {}, address});
@@ -259,7 +260,13 @@ int run_command(std::span<const char* const> words) {
         std::fputs(run_help().c_str(), stdout);
         return 0;
     }
-    return Program(*std::move(options)).run();
+    auto program = std::make_unique<Program>(*std::move(options));
+    const Status status = program->run();
+#ifndef __SANITIZE_ADDRESS__
+    // The process ends: the system takes everything back at once. Only where leaks are looked for is it given back piece by piece.
+    static_cast<void>(program.release());
+#endif
+    return status;
 }
 
 }  // namespace pollux::cli

@@ -14,7 +14,7 @@ namespace {
 
 using wasm::Opcode;
 
-constexpr std::array kFpRegs = {fp(0), fp(1), fp(6), fp(9), fp(13)};
+constexpr std::array kFpRegs = {fp(0), fp(1), fp(6), fp(13)};
 constexpr std::array kGpRegs = {kRax, kRsi, kR8, kR13};
 
 template <class F>
