@@ -3,8 +3,9 @@
 
   bench/compare.py [--build build/release] [--quick]
 
-Node and Bun are taken from --peers (bench/fetch_peers.sh fills it) or the PATH; wasmtime, wasmer, wazero, Wizard, wasm3 and iwasm from the PATH.
-All timings of a report are from one run, interleaved. Nothing is asserted: a run that fails is listed with its reason.
+Node and Bun are taken from --peers (bench/fetch_peers.sh fills it) or the PATH; wasmtime, wasmer, wazero, Wizard, wasm3 and
+iwasm from the PATH. All timings of a report are from one run, interleaved. Nothing is asserted: a run that fails is listed with
+its reason. On an idle machine the whole takes about 13 minutes, with --quick 3.
 """
 import argparse
 import datetime
@@ -21,30 +22,31 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(HERE)
 sys.path.insert(0, HERE)
 
-from driver import chart, compile_speed, engines, measure, programs  # noqa: E402
+from driver import chart, compile_speed, engines, google_benchmark, measure, programs  # noqa: E402
 from driver.report import Report  # noqa: E402
 
-# Google Benchmark programs whose figures go into the report.
-MICRO = ["calls", "host_calls", "fiber_switch", "poll", "traps", "instantiation", "startup"]
+RUN_TIMEOUT = 60  # seconds, for one run of one program
 
 
 def options():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--build", default=os.path.join(ROOT, "build/release"), help="build tree with Pollux, the examples and the benchmark programs")
-    parser.add_argument("--pollux", help="the program; default: tools/pollux of the build tree, if it is there")
-    parser.add_argument("--hello", help="hello.wasm; default: examples/hello.wasm of the build tree")
-    parser.add_argument("--peers", default=os.path.join(ROOT, "build/peers"), help="folder in which npm installed Node and Bun")
-    parser.add_argument("--cache", default=os.path.join(ROOT, "build/npm"), help="folder with python.wasm and pandoc.wasm")
-    parser.add_argument("--shared", default=os.path.join(ROOT, "../shared"), help="folder with bench/ (PolyBench, CoreMark, nop-wasi.wasm)")
-    parser.add_argument("--output", default=os.path.join(HERE, "results"), help="folder for compare.md, compare.svg and compare.json")
-    parser.add_argument("--engines", help="only these, by key, separated by commas")
-    parser.add_argument("--programs", help="only those whose key matches this regular expression")
-    parser.add_argument("--parts", default="compile,run,micro,ablation", help="what to do, of these, separated by commas (default: %(default)s)")
-    parser.add_argument("--rounds", type=int, help="default: 15, with --quick 3")
-    parser.add_argument("--budget", type=float, help="seconds for running programs; default: 420, with --quick 90")
-    parser.add_argument("--clock", choices=["wall", "cpu"], default="wall", help="what compilation, PolyBench and CoreMark are timed by; cpu: of all threads, for a machine that is busy otherwise")
-    parser.add_argument("--quick", action="store_true", help="a few minutes")
-    parser.add_argument("--list", action="store_true", help="show the engines and programs that are found, and end")
+    add = parser.add_argument
+    add("--build", default=os.path.join(ROOT, "build/release"), help="build tree with Pollux, examples and benchmark programs")
+    add("--pollux", help="the program; default: tools/pollux of the build tree")
+    add("--hello", help="hello.wasm; default: examples/hello.wasm of the build tree")
+    add("--peers", default=os.path.join(ROOT, "build/peers"), help="folder in which npm installed Node and Bun")
+    add("--cache", default=os.path.join(ROOT, "build/npm"), help="folder with python.wasm and pandoc.wasm")
+    add("--shared", default=os.path.join(ROOT, "../shared"), help="folder with bench/ (PolyBench, CoreMark, nop-wasi.wasm)")
+    add("--output", default=os.path.join(HERE, "results"), help="folder for compare.md, compare.svg and compare.json")
+    add("--engines", help="only these, by key, separated by commas")
+    add("--programs", help="only those whose key matches this regular expression")
+    add("--parts", default="compile,run,micro,ablation", help="what to do, separated by commas; default: %(default)s")
+    add("--rounds", type=int, help="of running all programs; default: 15, with --quick 3")
+    add("--budget", type=float, help="seconds for these rounds; default: 420, with --quick 90")
+    add("--clock", choices=["wall", "cpu"], default="wall",
+        help="what compilation, PolyBench and CoreMark are timed by; cpu (of all threads) is for a machine that is busy otherwise")
+    add("--quick", action="store_true", help="a few minutes")
+    add("--list", action="store_true", help="show the engines and programs that are found, and end")
     return parser.parse_args()
 
 
@@ -60,9 +62,7 @@ def native_engine(folder):
         return None
     program = os.path.join(folder, "hello")
     subprocess.run([compiler, "-O2", source, "-o", program], check=True)
-    engine = engines.Engine("native", f"native ({os.path.basename(compiler)} -O2)", [program], engines.version_of([compiler, "--version"]) or "")
-    engine.command = lambda wasm, arguments: [program, *arguments]
-    return engine
+    return engines.NativeEngine(f"native ({os.path.basename(compiler)} -O2)", program, engines.version_of([compiler, "--version"]) or "")
 
 
 def launcher_program(build, folder):
@@ -85,54 +85,52 @@ def machine():
 
 
 def plan(found_engines, native, found_programs, quick):
-    """(program, engines, runs in each round): short programs run more often."""
-    wasm_only = [engine for engine in found_engines if engine.key not in ("liftoff-eager", "pollux-lazy", "pollux-eager")]
+    """(program, engines, runs in each round): short programs run more often; long ones only under one mode of each engine."""
     pairs = []
     for program in found_programs:
         if program.group in ("nop", "startup"):
             those = found_engines + ([native] if native and program.key == "hello" else [])
             pairs.append((program, those, 1 if quick or program.key == "python" else 2))
         else:
-            pairs.append((program, wasm_only, 1))
-    return pairs
+            pairs.append((program, [engine for engine in found_engines if not engine.only_startup], 1))
+    return [pair for pair in pairs if pair[1]]
 
 
-def medians(build, name, quick, clock, arguments=(), environment=None):
-    """(benchmark, ns) of a Google Benchmark program: its medians of a round where it counts rounds, else of an iteration; nothing if it is not there."""
-    program = os.path.join(build, f"bench/bench_{name}")
-    if not os.path.exists(program):
-        return []
+def measure_compilation(wanted):
+    modules = [path for name in ("python", "pandoc") if os.path.exists(path := os.path.join(wanted.cache, f"{name}.wasm"))]
+    ours = os.path.join(wanted.build, "bench/bench_compilation")
+    ours = ours if os.path.exists(ours) else None
+    rounds = 1 if wanted.quick else 3
+    return compile_speed.measure(modules, ours, engines.find_node(wanted.peers)[0], len(os.sched_getaffinity(0)), rounds, wanted.clock, say)
+
+
+def measure_programs(wanted, pairs, folder):
+    launcher = measure.Launcher(launcher_program(wanted.build, folder))
     try:
-        report = compile_speed.run_json([program, "--benchmark_format=json", f"--benchmark_min_time={0.05 if quick else 0.2}",
-                                         f"--benchmark_repetitions={3 if quick else 5}", "--benchmark_report_aggregates_only=true", *arguments], environment)
-    except measure.Failed as failure:
-        say(f"bench_{name}: {failure}")
-        return []
-    units = {"ns": 1, "us": 1e3, "ms": 1e6, "s": 1e9}
-    figures = []
-    for run in report["benchmarks"]:
-        if run.get("aggregate_name") == "median":
-            rate = next((value for key, value in run.items() if key.startswith("s/")), None)
-            time = run["real_time" if clock == "wall" or run["run_name"].endswith("/real_time") else "cpu_time"]
-            figures.append((run["run_name"].removesuffix("/real_time"), rate * 1e9 if rate is not None else time * units[run["time_unit"]]))
-    return figures
+        rounds, budget = wanted.rounds or (3 if wanted.quick else 15), wanted.budget or (90 if wanted.quick else 420)
+        return measure.run_all(launcher, pairs, rounds, budget, RUN_TIMEOUT, say, wanted.clock)
+    finally:
+        launcher.close()
 
 
-def ablation(build, cache, quick, clock):
-    """(work, variant, ns, ns of the default)."""
-    python = os.path.join(cache, "python.wasm")
-    figures = medians(build, "ablation", quick, clock, ["--benchmark_enable_random_interleaving=true"],
-                      {"POLLUX_BENCH_MODULES": python} if os.path.exists(python) else None)
-    rows = [(*name.split("/", 1)[1].rsplit("/", 1), ns) for name, ns in figures]
-    defaults = {work: ns for work, variant, ns in rows if variant == "default"}
-    return [(work, variant, ns, defaults[work]) for work, variant, ns in sorted(rows, key=lambda row: (row[0], row[1] != "default")) if work in defaults]
+def write(report, folder):
+    os.makedirs(folder, exist_ok=True)
+    with open(os.path.join(folder, "compare.svg"), "w") as file:
+        file.write(chart.svg(report.panels(), "Pollux and other WebAssembly engines: compile speed, run time, start-up, memory"))
+    with open(os.path.join(folder, "compare.md"), "w") as file:
+        file.write(report.markdown("compare.svg"))
+    with open(os.path.join(folder, "compare.json"), "w") as file:
+        json.dump(report.raw(), file, indent=1)
+    say(f"wrote {os.path.join(folder, 'compare.md')}, compare.svg and compare.json")
 
 
 def main():
     wanted = options()
     parts = wanted.parts.split(",")
     pollux = wanted.pollux or os.path.join(wanted.build, "tools/pollux")
-    pollux = pollux if os.path.exists(pollux) else None
+    if not os.path.exists(pollux):
+        say(f"{pollux} is not there: comparing the others")
+        pollux = None
     keys = wanted.engines.split(",") if wanted.engines else None
     found_engines = engines.find(pollux, wanted.peers, keys)
     hello = wanted.hello or os.path.join(wanted.build, "examples/hello.wasm")
@@ -147,51 +145,26 @@ def main():
     if not found_engines:
         say("no engine is found")
         return 1
-    if not pollux:
-        say(f"there is no Pollux in {wanted.build}: comparing the others")
 
+    load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory(prefix="pollux-bench-") as folder:
-        rows, figures, ablated, results = [], [], [], measure.Results(wanted.clock)
         native = native_engine(folder) if keys is None or "native" in keys else None
-        load = os.getloadavg()[0]
+        report = Report(found_engines + ([native] if native else []), found_programs, wanted.clock)
         if "compile" in parts:
-            modules = [path for name in ("python", "pandoc") if os.path.exists(path := os.path.join(wanted.cache, f"{name}.wasm"))]
-            program = os.path.join(wanted.build, "bench/bench_compilation")
-            node = engines.find_node(wanted.peers)[0] if keys is None or "liftoff" in keys else None
-            rows = compile_speed.measure(modules, program if os.path.exists(program) else None, node, len(os.sched_getaffinity(0)),
-                                         1 if wanted.quick else 3, wanted.clock, say)
+            report.compile_rows = measure_compilation(wanted)
         if "run" in parts:
-            launcher = measure.Launcher(launcher_program(wanted.build, folder))
-            results = measure.run_all(launcher, plan(found_engines, native, found_programs, wanted.quick), wanted.rounds or (3 if wanted.quick else 15),
-                                      wanted.budget or (90 if wanted.quick else 420), 60, say, wanted.clock)
-            launcher.close()
+            report.results = measure_programs(wanted, plan(found_engines, native, found_programs, wanted.quick), folder)
         if "micro" in parts:
-            for name in MICRO:
-                figures += medians(wanted.build, name, wanted.quick, wanted.clock)
-                say(f"ran bench_{name}")
+            for name in google_benchmark.PROGRAMS:
+                report.operations += google_benchmark.medians(wanted.build, name, wanted.quick, wanted.clock, say)
         if "ablation" in parts:
-            ablated = ablation(wanted.build, wanted.cache, wanted.quick, wanted.clock)
+            python = os.path.join(wanted.cache, "python.wasm")
+            report.ablation = google_benchmark.ablation(wanted.build, python, wanted.quick, wanted.clock, say)
 
-    shown = found_engines + ([native] if native else [])
-    versions = "; ".join(dict.fromkeys(engine.version for engine in shown if engine.version))
-    header = f"Measured {datetime.date.today()} on {machine()}, load {load:.1f} at the start. Versions: {versions}."
-    report = Report(shown, found_programs, results, rows, figures, ablated, header)
+    versions = "; ".join(dict.fromkeys(engine.version for engine in report.engines if engine.version))
+    report.header = f"Measured {datetime.date.today()} on {machine()}, load {load:.1f} at the start. Versions: {versions}."
     write(report, wanted.output)
     return 0
-
-
-def write(report, folder):
-    os.makedirs(folder, exist_ok=True)
-    with open(os.path.join(folder, "compare.svg"), "w") as file:
-        file.write(chart.svg(report.panels(), "Pollux and other WebAssembly engines: compile speed, run time, start-up, memory"))
-    with open(os.path.join(folder, "compare.md"), "w") as file:
-        file.write(report.markdown("compare.svg"))
-    with open(os.path.join(folder, "compare.json"), "w") as file:
-        json.dump({"header": report.header, "samples": report.results.samples, "failures": report.results.failures, "operations_ns": dict(report.micro),
-                   "ablation_ns": [row[:3] for row in report.ablation],
-                   "compile": [{"module": row.module, "way": row.way, "ms": row.ms, "cold_ms": row.cold_ms, "wasm_bytes": row.wasm_bytes,
-                                "out_per_in": row.code_ratio, "heap_kib": row.heap_kib, "failure": row.failure} for row in report.compile_rows]}, file, indent=1)
-    say(f"wrote {os.path.join(folder, 'compare.md')}, compare.svg and compare.json")
 
 
 if __name__ == "__main__":

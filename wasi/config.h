@@ -68,8 +68,8 @@ struct Config {
     /// Where a sentence goes the first time that a rule is missing for what the program tries; -1: nowhere.
     int notice_fd = 2;
 
-    bool trace = false;   ///< one line for each call
-    int trace_fd = 2;     ///< where the lines go
+    bool trace = false;  ///< one line for each call
+    int trace_fd = 2;  ///< where the lines go
 };
 
 }  // namespace pollux::wasi

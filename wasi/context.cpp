@@ -31,9 +31,7 @@ void ignore_broken_pipe_signal() noexcept {
     }
 }
 
-std::unexpected<Error> io_error(const std::string& what) {
-    return fail(ErrorKind::io, what + ": " + sys::error_text(errno));
-}
+std::unexpected<Error> io_error(const std::string& what) { return fail(ErrorKind::io, what + ": " + sys::error_text(errno)); }
 
 Result<UniqueFd> open_socket(const PreopenSocket& socket) {
     const bool listens = socket.mode == PreopenSocket::Mode::listen;
@@ -95,21 +93,21 @@ Result<> WasiContext::open_streams() {
         int fd = -1;
         Ownership ownership = Ownership::exclusive;
         switch (stream.source) {
-        case Stream::Source::closed: continue;
-        case Stream::Source::inherit:
-            if ((closed_at_start >> i & 1) != 0) continue;
-            fd = i;
+            case Stream::Source::closed: continue;
+            case Stream::Source::inherit:
+                if ((closed_at_start >> i & 1) != 0) continue;
+                fd = i;
             // Standard error stays: it is where a trap is reported after the guest has ended.
-            ownership = config_.close_standard_streams && i != 2 ? Ownership::standard : Ownership::borrowed;
-            break;
-        case Stream::Source::fd:
-            fd = stream.fd;
-            ownership = Ownership::borrowed;
-            break;
-        case Stream::Source::null: fd = ::open("/dev/null", O_RDWR | O_CLOEXEC); break;
-        case Stream::Source::file:
-            fd = ::open(stream.path.c_str(), i == 0 ? O_RDONLY | O_CLOEXEC : O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-            break;
+                ownership = config_.close_standard_streams && i != 2 ? Ownership::standard : Ownership::borrowed;
+                break;
+            case Stream::Source::fd:
+                fd = stream.fd;
+                ownership = Ownership::borrowed;
+                break;
+            case Stream::Source::null: fd = ::open("/dev/null", O_RDWR | O_CLOEXEC); break;
+            case Stream::Source::file:
+                fd = ::open(stream.path.c_str(), i == 0 ? O_RDONLY | O_CLOEXEC : O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+                break;
         }
         const std::string what = std::string("cannot open the guest's ") + kNames[i] +
                                  (stream.source == Stream::Source::file ? " from '" + stream.path + "'" : std::string());
@@ -180,7 +178,8 @@ Result<> WasiContext::open_sockets() {
 
 void WasiContext::note_denied(std::string_view what, std::string_view option) noexcept {
     if (config_.notice_fd < 0 || denial_noted_.exchange(true)) return;
-    const std::string line = "pollux: the program was not allowed to " + std::string(what) + "; " + std::string(option) + " would allow it\n";
+    const std::string line =
+        "pollux: the program was not allowed to " + std::string(what) + "; " + std::string(option) + " would allow it\n";
     // A notice that cannot be written is lost.
     static_cast<void>(!::write(config_.notice_fd, line.data(), line.size()));
 }

@@ -74,9 +74,9 @@ struct Call {
 /// What a guest gets that was woken: success to try again, or the end.
 [[nodiscard]] inline Status status_of(Wake wake) noexcept {
     switch (wake) {
-    case Wake::interrupted: return Status::end(TrapCode::interrupted);
-    case Wake::failed: return Errno::nomem;
-    default: return Errno::success;
+        case Wake::interrupted: return Status::end(TrapCode::interrupted);
+        case Wake::failed:      return Errno::nomem;
+        default:                return Errno::success;
     }
 }
 

@@ -18,7 +18,7 @@ struct DeadlineSlot {
 };
 
 /// `kSlot` is the member of T that holds its place.
-template <class T, DeadlineSlot T::*kSlot>
+template <class T, DeadlineSlot T::* kSlot>
 class DeadlineHeap {
 public:
     [[nodiscard]] bool empty() const noexcept { return heap_.empty(); }

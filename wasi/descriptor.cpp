@@ -77,15 +77,16 @@ int count_of(std::span<const iovec> buffers) noexcept { return static_cast<int>(
 Rights all_rights(Kind kind, FileType type) noexcept {
     using namespace rights;
     switch (kind) {
-    case Kind::directory:
-        return kDirectoryOnly | kFdFdstatSetFlags | kFdSync | kFdDatasync | kFdAdvise | kFdFilestatGet | kFdFilestatSetTimes | kPollFdReadwrite;
-    case Kind::socket:
-    case Kind::listener:
-        return kFdRead | kFdWrite | kFdFdstatSetFlags | kFdFilestatGet | kPollFdReadwrite | kSockShutdown | kSockAccept;
-    case Kind::regular: return kAll & ~kDirectoryOnly & ~(kSockShutdown | kSockAccept);
-    default:  // without kFdSeek and kFdTell: that is how isatty() tells a terminal
-        return (kAll & ~kDirectoryOnly & ~(kSockShutdown | kSockAccept | kFdSeek | kFdTell)) |
-               (type == FileType::block_device ? kFdSeek | kFdTell : Rights{0});
+        case Kind::directory:
+            return kDirectoryOnly | kFdFdstatSetFlags | kFdSync | kFdDatasync | kFdAdvise | kFdFilestatGet | kFdFilestatSetTimes |
+                   kPollFdReadwrite;
+        case Kind::socket:
+        case Kind::listener:
+            return kFdRead | kFdWrite | kFdFdstatSetFlags | kFdFilestatGet | kPollFdReadwrite | kSockShutdown | kSockAccept;
+        case Kind::regular: return kAll & ~kDirectoryOnly & ~(kSockShutdown | kSockAccept);
+        default:  // without kFdSeek and kFdTell: that is how isatty() tells a terminal
+            return (kAll & ~kDirectoryOnly & ~(kSockShutdown | kSockAccept | kFdSeek | kFdTell)) |
+                   (type == FileType::block_device ? kFdSeek | kFdTell : Rights{0});
     }
 }
 
@@ -107,24 +108,24 @@ Expected<std::shared_ptr<Descriptor>> Descriptor::adopt(int host_fd, Ownership o
     descriptor->readable_ = access == O_RDONLY || access == O_RDWR;
     descriptor->writable_ = access == O_WRONLY || access == O_RDWR;
     switch (info.st_mode & S_IFMT) {
-    case S_IFREG: descriptor->kind_ = Kind::regular; break;
-    case S_IFDIR: descriptor->kind_ = Kind::directory; break;
-    case S_IFIFO: descriptor->kind_ = Kind::pipe; break;
-    case S_IFSOCK: {
-        descriptor->kind_ = Kind::socket;
-        int value = 0;
-        socklen_t size = sizeof(value);
-        if (::getsockopt(host_fd, SOL_SOCKET, SO_TYPE, &value, &size) == 0 && value == SOCK_DGRAM) {
-            descriptor->file_type_ = FileType::socket_dgram;
+        case S_IFREG:  descriptor->kind_ = Kind::regular; break;
+        case S_IFDIR:  descriptor->kind_ = Kind::directory; break;
+        case S_IFIFO:  descriptor->kind_ = Kind::pipe; break;
+        case S_IFSOCK: {
+            descriptor->kind_ = Kind::socket;
+            int value = 0;
+            socklen_t size = sizeof(value);
+            if (::getsockopt(host_fd, SOL_SOCKET, SO_TYPE, &value, &size) == 0 && value == SOCK_DGRAM) {
+                descriptor->file_type_ = FileType::socket_dgram;
+            }
+            size = sizeof(value);
+            if (::getsockopt(host_fd, SOL_SOCKET, SO_ACCEPTCONN, &value, &size) == 0 && value != 0) {
+                descriptor->kind_ = Kind::listener;
+                descriptor->exclusive_nonblocking_listener_ = ownership == Ownership::exclusive && (host_flags & O_NONBLOCK) != 0;
+            }
+            break;
         }
-        size = sizeof(value);
-        if (::getsockopt(host_fd, SOL_SOCKET, SO_ACCEPTCONN, &value, &size) == 0 && value != 0) {
-            descriptor->kind_ = Kind::listener;
-            descriptor->exclusive_nonblocking_listener_ = ownership == Ownership::exclusive && (host_flags & O_NONBLOCK) != 0;
-        }
-        break;
-    }
-    default: descriptor->kind_ = ::isatty(host_fd) != 0 ? Kind::terminal : Kind::device; break;
+        default: descriptor->kind_ = ::isatty(host_fd) != 0 ? Kind::terminal : Kind::device; break;
     }
     Rights base = all_rights(descriptor->kind(), descriptor->file_type_);
     if (!descriptor->is_directory()) {
@@ -140,14 +141,14 @@ Descriptor::~Descriptor() {
         Reactor::forget(host_fd_);
     }
     switch (ownership_) {
-    case Ownership::exclusive:
-    case Ownership::shared: static_cast<void>(::close(host_fd_)); break;
-    case Ownership::standard: {
-        const UniqueFd null(::open("/dev/null", O_RDWR | O_CLOEXEC));
-        if (null) static_cast<void>(::dup3(null.get(), host_fd_, 0));
-        break;
-    }
-    case Ownership::borrowed: break;
+        case Ownership::exclusive:
+        case Ownership::shared:    static_cast<void>(::close(host_fd_)); break;
+        case Ownership::standard:  {
+            const UniqueFd null(::open("/dev/null", O_RDWR | O_CLOEXEC));
+            if (null) static_cast<void>(::dup3(null.get(), host_fd_, 0));
+            break;
+        }
+        case Ownership::borrowed: break;
     }
 }
 
@@ -198,21 +199,22 @@ bool Descriptor::reopen_privately() noexcept {
 Expected<std::size_t> Descriptor::read(std::span<const iovec> buffers) {
     std::call_once(probed_, [this] { probe(); });
     switch (rung_.load(std::memory_order_relaxed)) {
-    case Rung::socket: {
-        msghdr message{};
-        message.msg_iov = const_cast<iovec*>(buffers.data());
-        message.msg_iovlen = static_cast<std::size_t>(count_of(buffers));
-        return transferred(sys::call_again<sys::Call::recvmsg>([&] { return ::recvmsg(io_fd(), &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC); }));
-    }
-    case Rung::nowait: {
-        const ssize_t result =
-            sys::call_again<sys::Call::preadv2>([&] { return ::preadv2(io_fd(), buffers.data(), count_of(buffers), -1, RWF_NOWAIT); });
-        if (result >= 0 || (errno != EOPNOTSUPP && errno != ENOSYS && errno != EINVAL)) return transferred(result);
-        rung_.store(Rung::bounded, std::memory_order_relaxed);
-        return read_bounded(buffers);
-    }
-    case Rung::bounded: return read_bounded(buffers);
-    default: return transferred(sys::call_again<sys::Call::read>([&] { return ::readv(io_fd(), buffers.data(), count_of(buffers)); }));
+        case Rung::socket: {
+            msghdr message{};
+            message.msg_iov = const_cast<iovec*>(buffers.data());
+            message.msg_iovlen = static_cast<std::size_t>(count_of(buffers));
+            return transferred(
+                sys::call_again<sys::Call::recvmsg>([&] { return ::recvmsg(io_fd(), &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC); }));
+        }
+        case Rung::nowait: {
+            const ssize_t result =
+                sys::call_again<sys::Call::preadv2>([&] { return ::preadv2(io_fd(), buffers.data(), count_of(buffers), -1, RWF_NOWAIT); });
+            if (result >= 0 || (errno != EOPNOTSUPP && errno != ENOSYS && errno != EINVAL)) return transferred(result);
+            rung_.store(Rung::bounded, std::memory_order_relaxed);
+            return read_bounded(buffers);
+        }
+        case Rung::bounded: return read_bounded(buffers);
+        default:            return transferred(sys::call_again<sys::Call::read>([&] { return ::readv(io_fd(), buffers.data(), count_of(buffers)); }));
     }
 }
 
@@ -229,22 +231,24 @@ Expected<std::size_t> Descriptor::read_bounded(std::span<const iovec> buffers) {
 Expected<std::size_t> Descriptor::write(std::span<const iovec> buffers) {
     std::call_once(probed_, [this] { probe(); });
     switch (rung_.load(std::memory_order_relaxed)) {
-    case Rung::socket: {
-        msghdr message{};
-        message.msg_iov = const_cast<iovec*>(buffers.data());
-        message.msg_iovlen = static_cast<std::size_t>(count_of(buffers));
-        return transferred(sys::call_again<sys::Call::sendmsg>([&] { return ::sendmsg(io_fd(), &message, MSG_DONTWAIT | MSG_NOSIGNAL); }));
-    }
-    case Rung::nowait: {
-        const ssize_t result =
-            sys::call_again<sys::Call::pwritev2>([&] { return ::pwritev2(io_fd(), buffers.data(), count_of(buffers), -1, RWF_NOWAIT); });
-        if (result >= 0 || (errno != EOPNOTSUPP && errno != ENOSYS && errno != EINVAL)) return transferred(result);
-        rung_.store(Rung::bounded, std::memory_order_relaxed);
-        return write_bounded(buffers);
-    }
-    case Rung::bounded: return write_bounded(buffers);
-    case Rung::direct: return write_regular(buffers);
-    default: return transferred(sys::call_again<sys::Call::write>([&] { return ::writev(io_fd(), buffers.data(), count_of(buffers)); }));
+        case Rung::socket: {
+            msghdr message{};
+            message.msg_iov = const_cast<iovec*>(buffers.data());
+            message.msg_iovlen = static_cast<std::size_t>(count_of(buffers));
+            return transferred(
+                sys::call_again<sys::Call::sendmsg>([&] { return ::sendmsg(io_fd(), &message, MSG_DONTWAIT | MSG_NOSIGNAL); }));
+        }
+        case Rung::nowait: {
+            const ssize_t result = sys::call_again<sys::Call::pwritev2>(
+                [&] { return ::pwritev2(io_fd(), buffers.data(), count_of(buffers), -1, RWF_NOWAIT); });
+            if (result >= 0 || (errno != EOPNOTSUPP && errno != ENOSYS && errno != EINVAL)) return transferred(result);
+            rung_.store(Rung::bounded, std::memory_order_relaxed);
+            return write_bounded(buffers);
+        }
+        case Rung::bounded: return write_bounded(buffers);
+        case Rung::direct:  return write_regular(buffers);
+        default:
+            return transferred(sys::call_again<sys::Call::write>([&] { return ::writev(io_fd(), buffers.data(), count_of(buffers)); }));
     }
 }
 
@@ -291,8 +295,8 @@ Errno Descriptor::sync_after_write() noexcept {
 Expected<std::size_t> Descriptor::read_at(std::span<const iovec> buffers, std::uint64_t offset) {
     if (!seekable()) return std::unexpected(is_directory() ? Errno::isdir : Errno::spipe);
     if (offset > INT64_MAX) return std::unexpected(Errno::inval);
-    return transferred(sys::call_again<sys::Call::read>(
-        [&] { return ::preadv(io_fd(), buffers.data(), count_of(buffers), static_cast<off_t>(offset)); }));
+    return transferred(
+        sys::call_again<sys::Call::read>([&] { return ::preadv(io_fd(), buffers.data(), count_of(buffers), static_cast<off_t>(offset)); }));
 }
 
 Expected<std::size_t> Descriptor::write_at(std::span<const iovec> buffers, std::uint64_t offset) {

@@ -45,8 +45,8 @@ public:
     Descriptor(const Descriptor&) = delete;
     Descriptor& operator=(const Descriptor&) = delete;
 
-    /// The host descriptor, for everything but data transfer: for waiting too, since a pipe's end of file shows on descriptions only that are
-    /// older than the writer's leaving.
+    /// The host descriptor, for everything but data transfer: for waiting too, since a pipe's end of file shows on descriptions only that
+    /// are older than the writer's leaving.
     [[nodiscard]] int fd() const noexcept { return host_fd_; }
     [[nodiscard]] Kind kind() const noexcept { return kind_.load(std::memory_order_relaxed); }
     [[nodiscard]] FileType file_type() const noexcept { return file_type_; }

@@ -90,8 +90,8 @@ Expected<std::array<timespec, 2>> times_to_set(u64 atim, u64 mtim, u32 flags) no
 Status fd_advise(Call& call, Fd fd, u64 offset, u64 length, u32 advice) {
     const auto found = call.descriptor(fd);
     if (!found) return found.error();
-    constexpr int kAdvice[] = {POSIX_FADV_NORMAL, POSIX_FADV_SEQUENTIAL, POSIX_FADV_RANDOM,
-                               POSIX_FADV_WILLNEED, POSIX_FADV_DONTNEED, POSIX_FADV_NOREUSE};
+    constexpr int kAdvice[] = {POSIX_FADV_NORMAL,   POSIX_FADV_SEQUENTIAL, POSIX_FADV_RANDOM,
+                               POSIX_FADV_WILLNEED, POSIX_FADV_DONTNEED,   POSIX_FADV_NOREUSE};
     if (advice >= std::size(kAdvice) || offset > kMaxOffset || length > kMaxOffset) return Errno::inval;
     if ((*found)->is_directory()) return Errno::badf;
     // Returns the errno itself. ESPIPE: there is nothing to advise on a pipe.

@@ -20,7 +20,8 @@ struct GuestPtr {
     static_assert(std::is_trivially_copyable_v<T>);
     GuestAddress address = 0;
 
-    /// Address of the element `index` elements further; nothing is checked, and it may wrap: use it for ranges that GuestMemory::has() approved.
+    /// Address of the element `index` elements further; nothing is checked, and it may wrap: use it for ranges that GuestMemory::has()
+    /// approved.
     [[nodiscard]] constexpr GuestPtr at(std::uint32_t index) const noexcept {
         return {static_cast<GuestAddress>(address + index * std::uint32_t{sizeof(T)})};
     }

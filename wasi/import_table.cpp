@@ -17,8 +17,9 @@ constexpr std::string_view kProcExit = "proc_exit";
 constexpr std::string_view kSockAccept = "sock_accept";
 
 constexpr Import kPreview1[] = {
-#define WASI_IMPORT(name, ...) \
-    detail::make_import<&name __VA_OPT__(, ) __VA_ARGS__>(#name, std::string_view(#name) != kProcExit, std::string_view(#name) != kSockAccept),
+#define WASI_IMPORT(name, ...)                                                                         \
+    detail::make_import<&name __VA_OPT__(, ) __VA_ARGS__>(#name, std::string_view(#name) != kProcExit, \
+                                                          std::string_view(#name) != kSockAccept),
 #include "wasi/abi.def"
 #undef WASI_IMPORT
 };

@@ -19,23 +19,38 @@ namespace pollux::wasi {
 
 /// What a parameter is, for its wasm type and for --trace.
 enum class ParamKind : std::uint8_t {
-    fd, number, number64, signed64, clock, flags, fdflags, oflags, rights, pointer,
-    out_u16, out_u32, out_u64,     ///< where a result goes; printed after the call
-    path, iovs, ciovs, buffer,     ///< address and length, or address and count
-    subscriptions, events,         ///< of poll_oneoff; the count is the parameter after both
+    fd,
+    number,
+    number64,
+    signed64,
+    clock,
+    flags,
+    fdflags,
+    oflags,
+    rights,
+    pointer,
+    out_u16,
+    out_u32,
+    out_u64,     ///< where a result goes; printed after the call
+    path,
+    iovs,
+    ciovs,
+    buffer,     ///< address and length, or address and count
+    subscriptions,
+    events,         ///< of poll_oneoff; the count is the parameter after both
 };
 
 /// The wasm parameters that a ParamKind stands for: 'i' is an i32, 'I' an i64.
 [[nodiscard]] constexpr std::string_view wasm_params(ParamKind kind) noexcept {
     switch (kind) {
-    case ParamKind::number64:
-    case ParamKind::signed64:
-    case ParamKind::rights: return "I";
-    case ParamKind::path:
-    case ParamKind::iovs:
-    case ParamKind::ciovs:
-    case ParamKind::buffer: return "ii";
-    default: return "i";
+        case ParamKind::number64:
+        case ParamKind::signed64:
+        case ParamKind::rights:   return "I";
+        case ParamKind::path:
+        case ParamKind::iovs:
+        case ParamKind::ciovs:
+        case ParamKind::buffer:   return "ii";
+        default:                  return "i";
     }
 }
 

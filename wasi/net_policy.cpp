@@ -82,7 +82,8 @@ Result<NetPolicy> NetPolicy::parse(const std::vector<std::string>& allow_net, co
         policy.net_rules_.push_back(std::move(rule));
     }
     for (const std::string& text : allow_dns) {
-        if (text.empty()) return fail(ErrorKind::usage, "an empty name is no rule for name resolution: expected a host name, *.suffix or *");
+        if (text.empty())
+            return fail(ErrorKind::usage, "an empty name is no rule for name resolution: expected a host name, *.suffix or *");
         policy.dns_rules_.push_back(text);
     }
     return policy;

@@ -149,8 +149,8 @@ Expected<UniqueFd> open_beneath(int root, const std::string& path, int flags, mo
         how.mode = (flags & O_CREAT) != 0 ? mode : 0;
         how.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS;
         for (int tries = 0; tries < kRaceRetries; ++tries) {
-            const long result = sys::call_again<sys::Call::openat2>(
-                [&] { return ::syscall(SYS_openat2, root, path.c_str(), &how, sizeof(how)); });
+            const long result =
+                sys::call_again<sys::Call::openat2>([&] { return ::syscall(SYS_openat2, root, path.c_str(), &how, sizeof(how)); });
             if (result >= 0) return UniqueFd(static_cast<int>(result));
             if (errno == EXDEV) return std::unexpected(Errno::notcapable);
             if (errno == ENOSYS) {
@@ -183,6 +183,8 @@ Expected<Parent> open_parent(int root, const std::string& path) {
     return parent;
 }
 
-bool is_single_component(std::string_view path) noexcept { return !path.empty() && path != ".." && path.find('/') == std::string_view::npos; }
+bool is_single_component(std::string_view path) noexcept {
+    return !path.empty() && path != ".." && path.find('/') == std::string_view::npos;
+}
 
 }  // namespace pollux::wasi

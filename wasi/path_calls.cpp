@@ -153,8 +153,7 @@ Status path_link(Call& call, Fd old_fd, u32 lookup, Bytes old_path, u32 old_leng
     }
     const auto source = open_beneath((*from)->fd(), *text, kLookup);
     if (!source) return source.error();
-    return from_result(
-        ::linkat(AT_FDCWD, proc_path(source->get()).c_str(), to->parent.fd, to->parent.name.c_str(), AT_SYMLINK_FOLLOW));
+    return from_result(::linkat(AT_FDCWD, proc_path(source->get()).c_str(), to->parent.fd, to->parent.name.c_str(), AT_SYMLINK_FOLLOW));
 }
 
 Status path_symlink(Call& call, Bytes target_path, u32 target_length, Fd fd, Bytes path, u32 length) {

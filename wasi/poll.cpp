@@ -70,10 +70,10 @@ public:
             item.userdata = subscription.userdata;
             item.type = subscription.type;
             switch (subscription.type) {
-            case EventType::clock: read_clock(item, subscription.clock, monotonic); break;
-            case EventType::fd_read:
-            case EventType::fd_write: item.fd = subscription.clock.id; break;
-            default: return Errno::inval;
+                case EventType::clock:    read_clock(item, subscription.clock, monotonic); break;
+                case EventType::fd_read:
+                case EventType::fd_write: item.fd = subscription.clock.id; break;
+                default:                  return Errno::inval;
             }
         }
         return Errno::success;

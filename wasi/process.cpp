@@ -12,7 +12,8 @@ namespace {
 /// Between two looks at the interrupt flag.
 constexpr std::size_t kRandomSlice = std::size_t{1} << 20;
 
-/// Signals of WASI whose default action is to do nothing or to continue: CHLD 16, CONT 17, STOP 18, TSTP 19, TTIN 20, TTOU 21, URG 22, WINCH 27.
+/// Signals of WASI whose default action is to do nothing or to continue: CHLD 16, CONT 17, STOP 18, TSTP 19, TTIN 20, TTOU 21, URG 22,
+/// WINCH 27.
 constexpr std::array<u32, 8> kHarmlessSignals = {16, 17, 18, 19, 20, 21, 22, 27};
 constexpr u32 kLastSignal = 30;
 

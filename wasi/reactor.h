@@ -151,12 +151,12 @@ private:
     mutable std::mutex mutex_;
     TaskScheduler* scheduler_;
     UniqueFd epoll_;
-    UniqueFd wake_;             ///< eventfd
-    UniqueFd realtime_timer_;   ///< timerfd with TFD_TIMER_CANCEL_ON_SET
+    UniqueFd wake_;  ///< eventfd
+    UniqueFd realtime_timer_;  ///< timerfd with TFD_TIMER_CANCEL_ON_SET
     UniqueFd monotonic_timer_;  ///< timerfd, only where epoll_pwait2 is not available
     std::uint64_t realtime_armed_ = kNever;
     std::vector<Watch> watches_;  ///< by host descriptor
-    std::vector<int> kicked_;     ///< host descriptors whose tasks wake_descriptor() woke
+    std::vector<int> kicked_;  ///< host descriptors whose tasks wake_descriptor() woke
     std::vector<TaskScheduler::Task> woken_;  ///< by wake_task()
     Wait* parked_ = nullptr;
     std::uint64_t finished_ = 0;  ///< waits that have ended so far

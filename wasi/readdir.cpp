@@ -30,18 +30,18 @@ constexpr std::size_t kNameOffset = 19;
 
 FileType type_of(int directory, std::uint8_t type, const char* name) noexcept {
     switch (type) {
-    case DT_REG: return FileType::regular_file;
-    case DT_DIR: return FileType::directory;
-    case DT_LNK: return FileType::symbolic_link;
-    case DT_CHR: return FileType::character_device;
-    case DT_BLK: return FileType::block_device;
-    case DT_SOCK: return FileType::socket_stream;
-    case DT_UNKNOWN: {
-        struct stat info{};
-        if (::fstatat(directory, name, &info, AT_SYMLINK_NOFOLLOW) != 0) return FileType::unknown;
-        return file_type_from_mode(info.st_mode);
-    }
-    default: return FileType::unknown;
+        case DT_REG:     return FileType::regular_file;
+        case DT_DIR:     return FileType::directory;
+        case DT_LNK:     return FileType::symbolic_link;
+        case DT_CHR:     return FileType::character_device;
+        case DT_BLK:     return FileType::block_device;
+        case DT_SOCK:    return FileType::socket_stream;
+        case DT_UNKNOWN: {
+            struct stat info{};
+            if (::fstatat(directory, name, &info, AT_SYMLINK_NOFOLLOW) != 0) return FileType::unknown;
+            return file_type_from_mode(info.st_mode);
+        }
+        default: return FileType::unknown;
     }
 }
 

@@ -122,7 +122,8 @@ Result<SocketAddress> resolve_socket_address(const std::string& text, bool passi
     hints.ai_flags = passive ? AI_PASSIVE | AI_NUMERICSERV : AI_NUMERICSERV;
     hints.ai_socktype = SOCK_STREAM;
     addrinfo* found = nullptr;
-    if (const int error = ::getaddrinfo(parts.host.empty() ? nullptr : parts.host.c_str(), parts.port.c_str(), &hints, &found); error != 0) {
+    if (const int error = ::getaddrinfo(parts.host.empty() ? nullptr : parts.host.c_str(), parts.port.c_str(), &hints, &found);
+        error != 0) {
         return fail(ErrorKind::io, "cannot look up '" + parts.host + "': " + ::gai_strerror(error));
     }
     SocketAddress address;

@@ -1,8 +1,8 @@
 #include "wasi/socket_calls.h"
 
 #include <netdb.h>
-#include <poll.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -20,13 +20,13 @@ constexpr std::size_t kMaxResolved = 256;
 
 Errno from_lookup_error(int error) noexcept {
     switch (error) {
-    case EAI_AGAIN: return Errno::again;
-    case EAI_FAMILY: return Errno::afnosupport;
-    case EAI_MEMORY: return Errno::nomem;
-    case EAI_NONAME:
-    case EAI_SERVICE: return Errno::noent;
-    case EAI_SYSTEM: return errno_from_host(errno);
-    default: return Errno::io;
+        case EAI_AGAIN:   return Errno::again;
+        case EAI_FAMILY:  return Errno::afnosupport;
+        case EAI_MEMORY:  return Errno::nomem;
+        case EAI_NONAME:
+        case EAI_SERVICE: return Errno::noent;
+        case EAI_SYSTEM:  return errno_from_host(errno);
+        default:          return Errno::io;
     }
 }
 
@@ -38,7 +38,8 @@ Lookup resolve(const std::string& host, const std::string& service, const addrin
     if (error != 0) return std::unexpected(error);
     std::vector<Resolved> all;
     for (const addrinfo* entry = found; entry != nullptr && all.size() < kMaxResolved; entry = entry->ai_next) {
-        if (entry->ai_addrlen > sizeof(sockaddr_storage) || (entry->ai_socktype != SOCK_STREAM && entry->ai_socktype != SOCK_DGRAM)) continue;
+        if (entry->ai_addrlen > sizeof(sockaddr_storage) || (entry->ai_socktype != SOCK_STREAM && entry->ai_socktype != SOCK_DGRAM))
+            continue;
         Resolved& resolved = all.emplace_back();
         std::memcpy(&resolved.address.storage, entry->ai_addr, entry->ai_addrlen);
         resolved.address.length = entry->ai_addrlen;
@@ -168,13 +169,15 @@ Expected<SocketAddress> address_of(const Call& call, Fd fd, End end) {
     if (!found) return std::unexpected(found.error());
     SocketAddress address;
     socklen_t length = sizeof(address.storage);
-    const int result = end == End::local ? ::getsockname((*found)->fd(), address.get(), &length) : ::getpeername((*found)->fd(), address.get(), &length);
+    const int result =
+        end == End::local ? ::getsockname((*found)->fd(), address.get(), &length) : ::getpeername((*found)->fd(), address.get(), &length);
     if (result != 0) return host_error();
     address.length = std::min<socklen_t>(length, sizeof(address.storage));
     return address;
 }
 
-Outcome<std::vector<Resolved>> look_up_name(Call& call, const std::string& host, const std::string& service, int family, int type, bool passive) {
+Outcome<std::vector<Resolved>> look_up_name(Call& call, const std::string& host, const std::string& service, int family, int type,
+                                            bool passive) {
     addrinfo hints{};
     hints.ai_family = family;
     hints.ai_socktype = type;

@@ -37,8 +37,8 @@ struct Resolved {
     int type = 0;
 };
 /// getaddrinfo() on a blocking-call thread. `acces` for names that no rule allows; numeric addresses need none. 0: any family or type.
-[[nodiscard]] Outcome<std::vector<Resolved>> look_up_name(Call& call, const std::string& host, const std::string& service, int family, int type,
-                                                         bool passive);
+[[nodiscard]] Outcome<std::vector<Resolved>> look_up_name(Call& call, const std::string& host, const std::string& service, int family,
+                                                          int type, bool passive);
 
 /// An option with an int value, in the host's terms.
 [[nodiscard]] Status set_socket_option(Call& call, Fd fd, int level, int name, int value);
@@ -58,7 +58,8 @@ Status sock_open(Call& call, u32 family, u32 type, OutU32 fd);
 Status sock_bind(Call& call, Fd fd, AddressPtr address, u32 port);
 Status sock_connect(Call& call, Fd fd, AddressPtr address, u32 port);
 Status sock_accept(Call& call, Fd fd, OutU32 accepted);
-Status sock_recv_from(Call& call, Fd fd, GuestPtr<Iovec> iovs, u32 count, AddressPtr address, u32 flags, OutU32 nread, GuestPtr<u16> out_flags);
+Status sock_recv_from(Call& call, Fd fd, GuestPtr<Iovec> iovs, u32 count, AddressPtr address, u32 flags, OutU32 nread,
+                      GuestPtr<u16> out_flags);
 Status sock_recv_from_v2(Call& call, Fd fd, GuestPtr<Iovec> iovs, u32 count, AddressPtr address, u32 flags, OutU32 port, OutU32 nread,
                          GuestPtr<u16> out_flags);
 Status sock_send_to(Call& call, Fd fd, GuestPtr<Iovec> iovs, u32 count, AddressPtr address, u32 port, u32 flags, OutU32 nwritten);

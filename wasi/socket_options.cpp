@@ -59,13 +59,13 @@ bool is_ipv6(const Call& call, Fd fd) {
     return domain && *domain == AF_INET6;
 }
 
-Status get_timeout(Call& call, Fd fd, std::atomic<std::uint64_t> Descriptor::*timeout, OutU64 microseconds) {
+Status get_timeout(Call& call, Fd fd, std::atomic<std::uint64_t> Descriptor::* timeout, OutU64 microseconds) {
     const auto found = find_socket(call, fd);
     if (!found) return found.error();
     return call.memory.write(microseconds, ((**found).*timeout).load() / 1000);
 }
 
-Status set_timeout(Call& call, Fd fd, std::atomic<std::uint64_t> Descriptor::*timeout, u64 microseconds) {
+Status set_timeout(Call& call, Fd fd, std::atomic<std::uint64_t> Descriptor::* timeout, u64 microseconds) {
     const auto found = find_socket(call, fd);
     if (!found) return found.error();
     // 292 years at most, so that a deadline does not overflow.
@@ -114,7 +114,9 @@ Status sock_get_reuse_addr(Call& call, Fd fd, Bytes value) { return get_bool(cal
 Status sock_set_reuse_addr(Call& call, Fd fd, u32 value) { return set_bool(call, fd, SOL_SOCKET, SO_REUSEADDR, value); }
 Status sock_get_reuse_port(Call& call, Fd fd, Bytes value) { return get_bool(call, fd, SOL_SOCKET, SO_REUSEPORT, value); }
 Status sock_set_reuse_port(Call& call, Fd fd, u32 value) { return set_bool(call, fd, SOL_SOCKET, SO_REUSEPORT, value); }
-Status sock_get_tcp_fastopen_connect(Call& call, Fd fd, Bytes value) { return get_bool(call, fd, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, value); }
+Status sock_get_tcp_fastopen_connect(Call& call, Fd fd, Bytes value) {
+    return get_bool(call, fd, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, value);
+}
 Status sock_set_tcp_fastopen_connect(Call& call, Fd fd, u32 value) { return set_bool(call, fd, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, value); }
 Status sock_get_tcp_keep_idle(Call& call, Fd fd, OutU32 value) { return get_number(call, fd, IPPROTO_TCP, TCP_KEEPIDLE, value); }
 Status sock_set_tcp_keep_idle(Call& call, Fd fd, u32 value) { return set_number(call, fd, IPPROTO_TCP, TCP_KEEPIDLE, value); }
@@ -131,7 +133,8 @@ Status sock_get_ip_ttl(Call& call, Fd fd, Bytes value) {
     return is_ipv6(call, fd) ? get_byte(call, fd, IPPROTO_IPV6, IPV6_UNICAST_HOPS, value) : get_byte(call, fd, IPPROTO_IP, IP_TTL, value);
 }
 Status sock_set_ip_ttl(Call& call, Fd fd, u32 value) {
-    return is_ipv6(call, fd) ? set_number(call, fd, IPPROTO_IPV6, IPV6_UNICAST_HOPS, value) : set_number(call, fd, IPPROTO_IP, IP_TTL, value);
+    return is_ipv6(call, fd) ? set_number(call, fd, IPPROTO_IPV6, IPV6_UNICAST_HOPS, value)
+                             : set_number(call, fd, IPPROTO_IP, IP_TTL, value);
 }
 Status sock_get_ip_multicast_ttl(Call& call, Fd fd, Bytes value) {
     return is_ipv6(call, fd) ? get_byte(call, fd, IPPROTO_IPV6, IPV6_MULTICAST_HOPS, value)
@@ -142,10 +145,12 @@ Status sock_set_ip_multicast_ttl(Call& call, Fd fd, u32 value) {
                              : set_number(call, fd, IPPROTO_IP, IP_MULTICAST_TTL, value);
 }
 Status sock_get_ip_multicast_loop(Call& call, Fd fd, u32 ipv6, Bytes value) {
-    return ipv6 != 0 ? get_bool(call, fd, IPPROTO_IPV6, IPV6_MULTICAST_LOOP, value) : get_bool(call, fd, IPPROTO_IP, IP_MULTICAST_LOOP, value);
+    return ipv6 != 0 ? get_bool(call, fd, IPPROTO_IPV6, IPV6_MULTICAST_LOOP, value)
+                     : get_bool(call, fd, IPPROTO_IP, IP_MULTICAST_LOOP, value);
 }
 Status sock_set_ip_multicast_loop(Call& call, Fd fd, u32 ipv6, u32 value) {
-    return ipv6 != 0 ? set_bool(call, fd, IPPROTO_IPV6, IPV6_MULTICAST_LOOP, value) : set_bool(call, fd, IPPROTO_IP, IP_MULTICAST_LOOP, value);
+    return ipv6 != 0 ? set_bool(call, fd, IPPROTO_IPV6, IPV6_MULTICAST_LOOP, value)
+                     : set_bool(call, fd, IPPROTO_IP, IP_MULTICAST_LOOP, value);
 }
 Status sock_set_ip_add_membership(Call& call, Fd fd, Bytes address, u32 interface_index) {
     return change_membership(call, fd, address, interface_index, true);
@@ -157,8 +162,12 @@ Status sock_set_ip_drop_membership(Call& call, Fd fd, Bytes address, u32 interfa
 Status sock_get_recv_timeout(Call& call, Fd fd, OutU64 microseconds) {
     return get_timeout(call, fd, &Descriptor::receive_timeout, microseconds);
 }
-Status sock_set_recv_timeout(Call& call, Fd fd, u64 microseconds) { return set_timeout(call, fd, &Descriptor::receive_timeout, microseconds); }
-Status sock_get_send_timeout(Call& call, Fd fd, OutU64 microseconds) { return get_timeout(call, fd, &Descriptor::send_timeout, microseconds); }
+Status sock_set_recv_timeout(Call& call, Fd fd, u64 microseconds) {
+    return set_timeout(call, fd, &Descriptor::receive_timeout, microseconds);
+}
+Status sock_get_send_timeout(Call& call, Fd fd, OutU64 microseconds) {
+    return get_timeout(call, fd, &Descriptor::send_timeout, microseconds);
+}
 Status sock_set_send_timeout(Call& call, Fd fd, u64 microseconds) { return set_timeout(call, fd, &Descriptor::send_timeout, microseconds); }
 
 Status sock_get_linger(Call& call, Fd fd, Bytes on, OutU32 seconds) {

@@ -16,7 +16,8 @@ Expected<std::shared_ptr<Descriptor>> socket(const Call& call, Fd fd) {
 }
 
 Expected<UniqueFd> accept_now(int listener) {
-    UniqueFd accepted(sys::call_again<sys::Call::accept>([&] { return ::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK); }));
+    UniqueFd accepted(
+        sys::call_again<sys::Call::accept>([&] { return ::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK); }));
     if (!accepted) return host_error();
     return accepted;
 }
@@ -110,10 +111,10 @@ Status sock_shutdown(Call& call, Fd fd, u32 how) {
     if (!found) return found.error();
     int host_how = SHUT_RDWR;
     switch (how) {
-    case sdflags::kRd: host_how = SHUT_RD; break;
-    case sdflags::kWr: host_how = SHUT_WR; break;
-    case sdflags::kRd | sdflags::kWr: break;
-    default: return Errno::inval;
+        case sdflags::kRd:                host_how = SHUT_RD; break;
+        case sdflags::kWr:                host_how = SHUT_WR; break;
+        case sdflags::kRd | sdflags::kWr: break;
+        default:                          return Errno::inval;
     }
     if (::shutdown((*found)->fd(), host_how) != 0) return errno_from_host(errno);
     return Errno::success;

@@ -28,20 +28,20 @@ std::string quoted(std::span<const std::uint8_t> bytes, std::size_t limit) {
     std::string text = "\"";
     for (const std::uint8_t byte : bytes.first(std::min(bytes.size(), limit))) {
         switch (byte) {
-        case '"': text += "\\\""; break;
-        case '\\': text += "\\\\"; break;
-        case '\n': text += "\\n"; break;
-        case '\r': text += "\\r"; break;
-        case '\t': text += "\\t"; break;
-        default:
-            if (byte >= 0x20 && byte < 0x7f) {
-                text += static_cast<char>(byte);
-            } else {
-                constexpr std::string_view kDigits = "0123456789abcdef";
-                text += "\\x";
-                text += kDigits[byte >> 4];
-                text += kDigits[byte & 15];
-            }
+            case '"':  text += "\\\""; break;
+            case '\\': text += "\\\\"; break;
+            case '\n': text += "\\n"; break;
+            case '\r': text += "\\r"; break;
+            case '\t': text += "\\t"; break;
+            default:
+                if (byte >= 0x20 && byte < 0x7f) {
+                    text += static_cast<char>(byte);
+                } else {
+                    constexpr std::string_view kDigits = "0123456789abcdef";
+                    text += "\\x";
+                    text += kDigits[byte >> 4];
+                    text += kDigits[byte & 15];
+                }
         }
     }
     return text + (bytes.size() > limit ? "\"..." : "\"");
@@ -93,9 +93,9 @@ std::string buffers(const GuestMemory& memory, GuestAddress address, u32 count, 
 
 std::string_view event_name(EventType type) noexcept {
     switch (type) {
-    case EventType::clock: return "clock";
-    case EventType::fd_read: return "fd_read";
-    case EventType::fd_write: return "fd_write";
+        case EventType::clock:    return "clock";
+        case EventType::fd_read:  return "fd_read";
+        case EventType::fd_write: return "fd_write";
     }
     return "?";
 }
@@ -172,25 +172,25 @@ std::string Trace::before(const Import& import, const Call& call, Arguments argu
             first = false;
         }
         switch (kind) {
-        case ParamKind::fd:
-        case ParamKind::number: text += std::to_string(static_cast<std::int32_t>(low(slot[0]))); break;
-        case ParamKind::number64: text += decimal(slot->low); break;
-        case ParamKind::signed64: text += std::to_string(static_cast<i64>(slot->low)); break;
-        case ParamKind::clock: text += clock_name(low(*slot)); break;
-        case ParamKind::fdflags: text += named_flags(low(*slot), kFdFlagNames); break;
-        case ParamKind::oflags: text += named_flags(low(*slot), kOpenFlagNames); break;
-        case ParamKind::rights: text += hexadecimal(slot->low); break;
-        case ParamKind::flags:
-        case ParamKind::pointer: text += hexadecimal(low(*slot)); break;
-        case ParamKind::path: text += text_at(call.memory, low(slot[0]), low(slot[1])); break;
-        case ParamKind::iovs: text += buffers(call.memory, low(slot[0]), low(slot[1]), false); break;
-        case ParamKind::ciovs: text += buffers(call.memory, low(slot[0]), low(slot[1]), true); break;
-        case ParamKind::buffer: text += hexadecimal(low(slot[0])) + ", " + decimal(low(slot[1])); break;
-        case ParamKind::subscriptions: text += subscriptions(call, low(slot[0]), low(slot[2])); break;
-        case ParamKind::out_u16:
-        case ParamKind::out_u32:
-        case ParamKind::out_u64:
-        case ParamKind::events: break;
+            case ParamKind::fd:
+            case ParamKind::number:        text += std::to_string(static_cast<std::int32_t>(low(slot[0]))); break;
+            case ParamKind::number64:      text += decimal(slot->low); break;
+            case ParamKind::signed64:      text += std::to_string(static_cast<i64>(slot->low)); break;
+            case ParamKind::clock:         text += clock_name(low(*slot)); break;
+            case ParamKind::fdflags:       text += named_flags(low(*slot), kFdFlagNames); break;
+            case ParamKind::oflags:        text += named_flags(low(*slot), kOpenFlagNames); break;
+            case ParamKind::rights:        text += hexadecimal(slot->low); break;
+            case ParamKind::flags:
+            case ParamKind::pointer:       text += hexadecimal(low(*slot)); break;
+            case ParamKind::path:          text += text_at(call.memory, low(slot[0]), low(slot[1])); break;
+            case ParamKind::iovs:          text += buffers(call.memory, low(slot[0]), low(slot[1]), false); break;
+            case ParamKind::ciovs:         text += buffers(call.memory, low(slot[0]), low(slot[1]), true); break;
+            case ParamKind::buffer:        text += hexadecimal(low(slot[0])) + ", " + decimal(low(slot[1])); break;
+            case ParamKind::subscriptions: text += subscriptions(call, low(slot[0]), low(slot[2])); break;
+            case ParamKind::out_u16:
+            case ParamKind::out_u32:
+            case ParamKind::out_u64:
+            case ParamKind::events:        break;
         }
         slot += wasm_params(kind).size();
     }
@@ -208,10 +208,10 @@ std::string Trace::after(const Import& import, const Call& call, Arguments argum
     for (const ParamKind kind : import.params) {
         u64 value = 0;
         switch (kind) {
-        case ParamKind::out_u16: value = call.memory.read(GuestPtr<u16>{low(*slot)}).value_or(0); break;
-        case ParamKind::out_u32: value = call.memory.read(OutU32{low(*slot)}).value_or(0); break;
-        case ParamKind::out_u64: value = call.memory.read(OutU64{low(*slot)}).value_or(0); break;
-        default: break;
+            case ParamKind::out_u16: value = call.memory.read(GuestPtr<u16>{low(*slot)}).value_or(0); break;
+            case ParamKind::out_u32: value = call.memory.read(OutU32{low(*slot)}).value_or(0); break;
+            case ParamKind::out_u64: value = call.memory.read(OutU64{low(*slot)}).value_or(0); break;
+            default:                 break;
         }
         if (is_result(kind) && kind != ParamKind::events) results += (results.empty() ? "" : ", ") + decimal(value);
         if (kind == ParamKind::events) happened = events(call.memory, low(slot[0]), call.memory.read(OutU32{low(slot[2])}).value_or(0));

@@ -52,13 +52,13 @@ std::string_view errno_name(Errno error) noexcept {
 
 FileType file_type_from_mode(std::uint32_t mode) noexcept {
     switch (mode & S_IFMT) {
-    case S_IFREG: return FileType::regular_file;
-    case S_IFDIR: return FileType::directory;
-    case S_IFLNK: return FileType::symbolic_link;
-    case S_IFCHR: return FileType::character_device;
-    case S_IFBLK: return FileType::block_device;
-    case S_IFSOCK: return FileType::socket_stream;
-    default: return FileType::unknown;
+        case S_IFREG:  return FileType::regular_file;
+        case S_IFDIR:  return FileType::directory;
+        case S_IFLNK:  return FileType::symbolic_link;
+        case S_IFCHR:  return FileType::character_device;
+        case S_IFBLK:  return FileType::block_device;
+        case S_IFSOCK: return FileType::socket_stream;
+        default:       return FileType::unknown;
     }
 }
 

@@ -89,9 +89,10 @@ inline constexpr Rights kAll = bit(30) - 1;
 /// What a descriptor opened for reading only lacks.
 inline constexpr Rights kWriting = kFdDatasync | kFdWrite | kFdAllocate | kFdFilestatSetSize;
 /// What only a directory has.
-inline constexpr Rights kDirectoryOnly = kPathCreateDirectory | kPathCreateFile | kPathLinkSource | kPathLinkTarget | kPathOpen | kFdReaddir |
-                                         kPathReadlink | kPathRenameSource | kPathRenameTarget | kPathFilestatGet | kPathFilestatSetSize |
-                                         kPathFilestatSetTimes | kPathSymlink | kPathRemoveDirectory | kPathUnlinkFile;
+inline constexpr Rights kDirectoryOnly = kPathCreateDirectory | kPathCreateFile | kPathLinkSource | kPathLinkTarget | kPathOpen |
+                                         kFdReaddir | kPathReadlink | kPathRenameSource | kPathRenameTarget | kPathFilestatGet |
+                                         kPathFilestatSetSize | kPathFilestatSetTimes | kPathSymlink | kPathRemoveDirectory |
+                                         kPathUnlinkFile;
 /// What a read-only directory lacks, and what is opened beneath it.
 inline constexpr Rights kMutating = kWriting | kPathCreateDirectory | kPathCreateFile | kPathLinkSource | kPathLinkTarget |
                                     kPathRenameSource | kPathRenameTarget | kPathFilestatSetSize | kPathFilestatSetTimes |
@@ -188,7 +189,8 @@ struct SubscriptionPreview0 {
 
 static_assert(sizeof(Iovec) == 8 && sizeof(Prestat) == 8);
 static_assert(sizeof(Fdstat) == 24 && offsetof(Fdstat, flags) == 2 && offsetof(Fdstat, rights_base) == 8);
-static_assert(sizeof(Filestat) == 64 && offsetof(Filestat, filetype) == 16 && offsetof(Filestat, size) == 32 && offsetof(Filestat, ctim) == 56);
+static_assert(sizeof(Filestat) == 64 && offsetof(Filestat, filetype) == 16 && offsetof(Filestat, size) == 32 &&
+              offsetof(Filestat, ctim) == 56);
 static_assert(sizeof(FilestatPreview0) == 56 && offsetof(FilestatPreview0, nlink) == 20 && offsetof(FilestatPreview0, ctim) == 48);
 static_assert(sizeof(Dirent) == 24 && offsetof(Dirent, type) == 20);
 static_assert(sizeof(Event) == 32 && offsetof(Event, error) == 8 && offsetof(Event, type) == 10 && offsetof(Event, nbytes) == 16 &&

@@ -34,34 +34,65 @@ bool results_fit(const Import& import, const wasm::FuncType& type) {
 
 }  // namespace
 
-Wasi::Wasi(std::unique_ptr<WasiContext> context, std::shared_ptr<FiberScheduler> scheduler)
-    : context_(std::move(context)), scheduler_(std::move(scheduler)) {
+Wasi::Wasi(std::shared_ptr<WasiContext> context, std::shared_ptr<FiberScheduler> scheduler, std::shared_ptr<ThreadGroup> threads)
+    : context_(std::move(context)), scheduler_(std::move(scheduler)), threads_(std::move(threads)) {
     if (context_->config().trace) trace_.emplace(context_->config().trace_fd);
 }
 
-Wasi::~Wasi() = default;
+Wasi::~Wasi() {
+    if (is_first_thread_) threads_->end_others_and_wait();
+}
 
 Result<std::unique_ptr<Wasi>> Wasi::create(Config config, std::shared_ptr<FiberScheduler> scheduler) {
-    auto context = WasiContext::create(std::move(config));
-    if (!context) return std::unexpected(context.error());
+    auto made = WasiContext::create(std::move(config));
+    if (!made) return std::unexpected(made.error());
+    std::shared_ptr<WasiContext> context = std::move(*made);
     if (!scheduler) {
-        auto made = FiberScheduler::create();
-        if (!made) return std::unexpected(made.error());
-        scheduler = std::move(*made);
+        auto created = FiberScheduler::create();
+        if (!created) return std::unexpected(created.error());
+        scheduler = std::move(*created);
     }
-    return std::unique_ptr<Wasi>(new Wasi(std::move(*context), std::move(scheduler)));
+    auto threads = std::make_shared<ThreadGroup>(context);
+    std::unique_ptr<Wasi> wasi(new Wasi(std::move(context), std::move(scheduler), std::move(threads)));
+    wasi->is_first_thread_ = true;
+    return wasi;
 }
 
 void Wasi::define_imports(Linker& linker, Store& store, Linker::Resolver otherwise) {
     store.set_scheduler(scheduler_.get());
-    linker.set_resolver(
-        [this, otherwise = std::move(otherwise)](Store& of, const wasm::Module& module, const wasm::Import& import) -> std::optional<Extern> {
-            if (auto found = resolve(of, module, import)) return found;
-            return otherwise ? otherwise(of, module, import) : std::nullopt;
-        });
+    threads_->set_first(&store);
+    linker.set_resolver([this, otherwise = std::move(otherwise)](Store& of, const wasm::Module& module,
+                                                                 const wasm::Import& import) -> std::optional<Extern> {
+        if (auto found = resolve(of, module, import)) return found;
+        if (otherwise) {
+            if (auto found = otherwise(of, module, import)) return found;
+        }
+        return shared_memory(of, module, import);
+    });
+}
+
+/// Programs for wasi-threads import their memory, and every thread gets the same one.
+std::optional<Extern> Wasi::shared_memory(Store& store, const wasm::Module& module, const wasm::Import& import) {
+    if (import.kind != wasm::ExternKind::memory || !module.memories[import.index].limits.shared) return std::nullopt;
+    std::shared_ptr<Memory>& memory = memories_[{import.module, import.name}];
+    if (!memory) {
+        auto made = store.new_memory(module.memories[import.index]);
+        if (!made) return std::nullopt;
+        memory = std::move(*made);
+    }
+    return Extern(memory);
+}
+
+std::int32_t Wasi::spawn_thread(CallContext& context, std::uint32_t argument) {
+    Instance* const caller = instance_of(context);
+    return caller != nullptr ? host_data<Wasi>(context).threads_->spawn(*caller, argument) : -1;
 }
 
 std::optional<Extern> Wasi::resolve(Store& store, const wasm::Module& module, const wasm::Import& wanted) {
+    if (wanted.kind == wasm::ExternKind::func && wanted.module == kThreadsModule && wanted.name == "thread-spawn") {
+        const auto function = store.new_function(host_function<&Wasi::spawn_thread>(), this);
+        return function ? std::optional<Extern>(*function) : std::nullopt;
+    }
     const bool preview0 = wanted.module == kPreview0Module;
     if (wanted.kind != wasm::ExternKind::func || (!preview0 && wanted.module != kPreview1Module)) return std::nullopt;
     const wasm::FuncType& type = module.func_type(wanted.index);
@@ -100,7 +131,10 @@ TrapCode Wasi::dispatch(CallContext& context, wasm::V128* values) {
         if (binding.import.returns_errno) values[0] = {static_cast<std::uint64_t>(status.error()), 0};
         return TrapCode::none;
     }
-    if (status.trap() == TrapCode::host_exit) return store.set_exit(wasi.exit_code().value_or(0));
+    if (status.trap() == TrapCode::host_exit) {
+        wasi.threads_->end(TrapCode::host_exit, &store);
+        return store.set_exit(wasi.exit_code().value_or(0));
+    }
     const TrapCode reason = store.interrupted();
     return reason != TrapCode::none ? reason : status.trap();
 }

@@ -12,21 +12,27 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
+#include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "jit/base/error.h"
 #include "jit/runtime/linker.h"
 #include "wasi/config.h"
 #include "wasi/context.h"
 #include "wasi/fiber_scheduler.h"
+#include "wasi/thread_group.h"
 #include "wasi/trace.h"
 
 namespace pollux::wasi {
 
 inline constexpr std::string_view kPreview1Module = "wasi_snapshot_preview1";
 inline constexpr std::string_view kPreview0Module = "wasi_unstable";
+inline constexpr std::string_view kThreadsModule = "wasi";
 
 class Wasi {
 public:
@@ -36,9 +42,13 @@ public:
     Wasi& operator=(const Wasi&) = delete;
     ~Wasi();
 
-    /// Sets the linker's resolver, and the store's scheduler: imports of the two modules are found by name and type, other imports are asked of
-    /// `otherwise`. The Wasi must outlive the store.
+    /// Sets the linker's resolver, and the store's scheduler: imports of the two modules are found by name and type, other imports are
+    /// asked of `otherwise`. The Wasi must outlive the store.
     void define_imports(Linker& linker, Store& store, Linker::Resolver otherwise = nullptr);
+
+    /// wasi-threads: ends the threads that the program has started, and waits for their end. To be called when the program has ended and before
+    /// its store is destroyed; the destructor and the end of the process do it, too.
+    void end_threads() noexcept { threads_->end_others_and_wait(); }
 
     /// What the program handed to proc_exit, or 141 when a broken pipe ended it (Config::exit_on_broken_pipe); nothing before.
     [[nodiscard]] std::optional<std::uint32_t> exit_code() const noexcept { return context_->exit_code(); }
@@ -48,13 +58,19 @@ public:
     [[nodiscard]] Reactor& reactor() noexcept { return scheduler_->reactor(); }
 
 private:
+    friend class ThreadGroup;
     struct Binding;
-    Wasi(std::unique_ptr<WasiContext> context, std::shared_ptr<FiberScheduler> scheduler);
+    Wasi(std::shared_ptr<WasiContext> context, std::shared_ptr<FiberScheduler> scheduler, std::shared_ptr<ThreadGroup> threads);
+    [[nodiscard]] std::optional<Extern> shared_memory(Store& store, const wasm::Module& module, const wasm::Import& import);
+    static std::int32_t spawn_thread(CallContext& context, std::uint32_t argument);
     [[nodiscard]] std::optional<Extern> resolve(Store& store, const wasm::Module& module, const wasm::Import& import);
     static TrapCode dispatch(CallContext& context, wasm::V128* values);
 
-    std::unique_ptr<WasiContext> context_;
+    std::shared_ptr<WasiContext> context_;
     std::shared_ptr<FiberScheduler> scheduler_;
+    std::shared_ptr<ThreadGroup> threads_;
+    bool is_first_thread_ = false;
+    std::map<std::pair<std::string, std::string>, std::shared_ptr<Memory>> memories_;  ///< shared ones that modules have imported
     std::optional<Trace> trace_;
     std::vector<std::unique_ptr<Binding>> bindings_;
 };

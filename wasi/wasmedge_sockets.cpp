@@ -47,26 +47,29 @@ Expected<SocketAddress> read_address(const Call& call, AddressPtr pointer, u32 p
     if (!bytes) return std::unexpected(bytes.error());
     const auto host_port = static_cast<u16>(port);
     switch (address->length) {
-    case kIpv4Bytes: return SocketAddress::from_ipv4(bytes->data(), host_port);
-    case kIpv6Bytes: return SocketAddress::from_ipv6(bytes->data(), host_port);
-    case kStorageBytes: {
-        std::array<std::uint8_t, kStorageBytes> storage;
-        std::memcpy(storage.data(), bytes->data(), storage.size());
-        const u32 family = storage[0] | u32{storage[1]} << 8;
-        if (family == kInet4) return SocketAddress::from_ipv4(storage.data() + 2, host_port);
-        if (family == kInet6) return SocketAddress::from_ipv6(storage.data() + 2, host_port);
-        if (family != kUnix) return std::unexpected(Errno::afnosupport);
-        const auto* path = reinterpret_cast<const char*>(storage.data() + 2);
-        const auto host = SocketAddress::from_unix_path({path, ::strnlen(path, kStorageBytes - 2)});
-        if (!host) return std::unexpected(Errno::inval);
-        return *host;
-    }
-    default: return std::unexpected(Errno::inval);
+        case kIpv4Bytes:    return SocketAddress::from_ipv4(bytes->data(), host_port);
+        case kIpv6Bytes:    return SocketAddress::from_ipv6(bytes->data(), host_port);
+        case kStorageBytes: {
+            std::array<std::uint8_t, kStorageBytes> storage;
+            std::memcpy(storage.data(), bytes->data(), storage.size());
+            const u32 family = storage[0] | u32{storage[1]} << 8;
+            if (family == kInet4) return SocketAddress::from_ipv4(storage.data() + 2, host_port);
+            if (family == kInet6) return SocketAddress::from_ipv6(storage.data() + 2, host_port);
+            if (family != kUnix) return std::unexpected(Errno::afnosupport);
+            const auto* path = reinterpret_cast<const char*>(storage.data() + 2);
+            const auto host = SocketAddress::from_unix_path({path, ::strnlen(path, kStorageBytes - 2)});
+            if (!host) return std::unexpected(Errno::inval);
+            return *host;
+        }
+        default: return std::unexpected(Errno::inval);
     }
 }
 
 u32 family_of(const SocketAddress& address) noexcept {
-    return address.family() == AF_INET ? kInet4 : address.family() == AF_INET6 ? kInet6 : address.family() == AF_UNIX ? kUnix : kUnspecified;
+    return address.family() == AF_INET    ? kInet4
+           : address.family() == AF_INET6 ? kInet6
+           : address.family() == AF_UNIX  ? kUnix
+                                          : kUnspecified;
 }
 
 /// The 4 or 16 bytes of an IP address of its own family.
@@ -150,7 +153,8 @@ Status sock_connect(Call& call, Fd fd, AddressPtr pointer, u32 port) {
 
 Status sock_accept(Call& call, Fd fd, OutU32 accepted) { return wasi::sock_accept(call, fd, 0, accepted); }
 
-Status sock_recv_from(Call& call, Fd fd, GuestPtr<Iovec> iovs, u32 count, AddressPtr address, u32 flags, OutU32 nread, GuestPtr<u16> out_flags) {
+Status sock_recv_from(Call& call, Fd fd, GuestPtr<Iovec> iovs, u32 count, AddressPtr address, u32 flags, OutU32 nread,
+                      GuestPtr<u16> out_flags) {
     if (!call.memory.has(nread) || !call.memory.has(out_flags)) return Errno::fault;
     const auto received = receive_from(call, fd, iovs, count, flags);
     if (!received) return received.error();
@@ -182,8 +186,12 @@ Status sock_getlocaladdr(Call& call, Fd fd, AddressPtr address, OutU32 type, Out
 Status sock_getpeeraddr(Call& call, Fd fd, AddressPtr address, OutU32 type, OutU32 port) {
     return write_names(call, fd, End::peer, address, &type, port);
 }
-Status sock_getlocaladdr_v2(Call& call, Fd fd, AddressPtr address, OutU32 port) { return write_names(call, fd, End::local, address, nullptr, port); }
-Status sock_getpeeraddr_v2(Call& call, Fd fd, AddressPtr address, OutU32 port) { return write_names(call, fd, End::peer, address, nullptr, port); }
+Status sock_getlocaladdr_v2(Call& call, Fd fd, AddressPtr address, OutU32 port) {
+    return write_names(call, fd, End::local, address, nullptr, port);
+}
+Status sock_getpeeraddr_v2(Call& call, Fd fd, AddressPtr address, OutU32 port) {
+    return write_names(call, fd, End::peer, address, nullptr, port);
+}
 
 Status sock_getsockopt(Call& call, Fd fd, u32 level, u32 name, Bytes value, OutU32 length) {
     const auto found = find_socket(call, fd);
@@ -253,8 +261,8 @@ Status sock_setsockopt(Call& call, Fd fd, u32 level, u32 name, Bytes value, u32 
     return set_socket_option(call, fd, SOL_SOCKET, *host_name, *number);
 }
 
-Status sock_getaddrinfo(Call& call, Bytes node, u32 node_length, Bytes service, u32 service_length, Bytes hints_address, OutU32 result, u32 max,
-                        OutU32 count) {
+Status sock_getaddrinfo(Call& call, Bytes node, u32 node_length, Bytes service, u32 service_length, Bytes hints_address, OutU32 result,
+                        u32 max, OutU32 count) {
     const auto host = text(call.memory, node, node_length);
     if (!host) return host.error();
     const auto service_name = text(call.memory, service, service_length);

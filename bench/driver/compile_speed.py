@@ -4,7 +4,7 @@ import os
 import subprocess
 from functools import partial
 
-from driver.engines import HERE, LIFTOFF
+from driver.engines import EAGER, HERE, LIFTOFF
 from driver.measure import Failed, Samples
 
 RUNS = 5  # in one process, after the first and, for Node, one to warm up
@@ -62,7 +62,7 @@ def measure_node(node, flags, wasm, clock, result):
 
 def measure(modules, program, node, threads, rounds, clock, say):
     """Rows for all modules. Ways are interleaved; the median of a row is that of its processes' medians."""
-    eager = [*LIFTOFF, "--no-wasm-lazy-compilation"]
+    eager = [*LIFTOFF, EAGER]
     rows = []
     for wasm in modules:
         module = os.path.basename(wasm)[:-5]
@@ -70,7 +70,7 @@ def measure(modules, program, node, threads, rounds, clock, say):
         if program:
             own = [("Pollux, validating only", f"validate/{module}"), ("Pollux, one thread", f"module/{module}/threads:1")]
             own += [(f"Pollux, {threads} threads", f"module/{module}/threads:{threads}")] if threads > 1 else []
-            own += [(f"Pollux, {label} code (functions only)", f"functions/{isa}/{module}") for label, isa in (("x86-64", "x86_64"), ("AArch64", "aarch64"))]
+            own += [(f"Pollux, functions alone, {isa}", f"functions/{isa}/{module}") for isa in ("x86_64", "aarch64")]
             ways += [(label, partial(measure_ours, program, wasm, name, clock)) for label, name in own]
         if node:
             ways.append(("V8 Liftoff, one thread", partial(measure_node, node, [*eager, "--single-threaded"], wasm, clock)))

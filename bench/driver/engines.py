@@ -7,17 +7,31 @@ import subprocess
 HERE = os.path.dirname(os.path.abspath(__file__))
 RUNNER = os.path.join(HERE, "wasi_runner.mjs")
 LIFTOFF = ["--liftoff", "--liftoff-only"]
+EAGER = "--no-wasm-lazy-compilation"
 
 
 class Engine:
-    """A way to run a WASI program: command(wasm, arguments) is what to execute, `environment` what to add to ours."""
+    """A way to run a WASI program: command(wasm, arguments) is what to execute, `environment` what to add to ours.
 
-    def __init__(self, key, label, command, version="", environment=None, separator=(), ours=False):
-        self.key, self.label, self.version, self.ours = key, label, version, ours
+    `only_startup`: a mode that makes a difference to start-up alone.
+    """
+
+    def __init__(self, key, label, command, version, environment=None, separator=(), ours=False, only_startup=False):
+        self.key, self.label, self.version, self.ours, self.only_startup = key, label, version, ours, only_startup
         self.prefix, self.separator, self.environment = command, list(separator), environment or {}
 
     def command(self, wasm, arguments):
         return self.prefix + [wasm] + self.separator + arguments
+
+
+class NativeEngine(Engine):
+    """Stands for one program that was compiled for this machine."""
+
+    def __init__(self, label, program, version):
+        super().__init__("native", label, [program], version)
+
+    def command(self, wasm, arguments):
+        return self.prefix + arguments
 
 
 def version_of(command):
@@ -57,7 +71,7 @@ def node_engines(peers):
     node = [path, "--no-warnings"]
     return [
         Engine("liftoff", "V8 Liftoff (Node)", [*node, *LIFTOFF, RUNNER], label),
-        Engine("liftoff-eager", "V8 Liftoff, eager (Node)", [*node, *LIFTOFF, "--no-wasm-lazy-compilation", RUNNER], label),
+        Engine("liftoff-eager", "V8 Liftoff, eager (Node)", [*node, *LIFTOFF, EAGER, RUNNER], label, only_startup=True),
         Engine("node", "Node as it is (tiers up to TurboFan)", [*node, RUNNER], label),
     ]
 
@@ -99,8 +113,8 @@ def pollux_engines(pollux):
     version = version_of([pollux, "--version"]) or "unknown version"
     return [
         Engine("pollux", "Pollux", [pollux, "run"], version, ours=True),
-        Engine("pollux-lazy", "Pollux, lazy", [pollux, "run", "-C", "mode=lazy"], version, ours=True),
-        Engine("pollux-eager", "Pollux, eager", [pollux, "run", "-C", "mode=eager"], version, ours=True),
+        Engine("pollux-lazy", "Pollux, lazy", [pollux, "run", "-C", "mode=lazy"], version, ours=True, only_startup=True),
+        Engine("pollux-eager", "Pollux, eager", [pollux, "run", "-C", "mode=eager"], version, ours=True, only_startup=True),
     ]
 
 

@@ -2,6 +2,7 @@
 import math
 
 from driver.chart import Bar, Panel
+from driver.measure import Results
 
 REFERENCE = "liftoff"
 
@@ -43,9 +44,19 @@ def geomean(values):
 class Report:
     """Everything that was measured, and what is written about it."""
 
-    def __init__(self, engines, programs, results, compile_rows, micro, ablation, header):
-        self.engines, self.programs, self.results = engines, programs, results
-        self.compile_rows, self.micro, self.ablation, self.header = compile_rows, micro, ablation, header
+    def __init__(self, engines, programs, clock):
+        self.engines, self.programs, self.header = engines, programs, ""
+        self.results = Results(clock)
+        self.compile_rows = []  # CompileResult
+        self.operations = []    # (benchmark, ns)
+        self.ablation = []      # (work, variant, ns, ns of the default)
+
+    def raw(self):
+        """Everything that was measured, for JSON."""
+        compiled = [{"module": row.module, "way": row.way, "ms": row.ms, "cold_ms": row.cold_ms, "wasm_bytes": row.wasm_bytes,
+                     "out_per_in": row.code_ratio, "heap_kib": row.heap_kib, "failure": row.failure} for row in self.compile_rows]
+        return {"header": self.header, "compile": compiled, "samples": self.results.samples, "failures": self.results.failures,
+                "operations_ns": dict(self.operations), "ablation_ns": [row[:3] for row in self.ablation]}
 
     # --- numbers ---------------------------------------------------------------------------------------------------------
 
@@ -73,8 +84,8 @@ class Report:
                 notes.append(f"- {row.module}, {row.way}: {row.failure}")
                 continue
             rate, ns = row.megabytes_per_second, row.ms.median * 1e6 / row.wasm_bytes
-            rows.append([f"{row.module}: {row.way}", with_spread(row.ms), number(rate), number(ns), number(row.cold_ms.median), number(row.code_ratio),
-                         number(row.heap_kib)])
+            rows.append([f"{row.module}: {row.way}", with_spread(row.ms), number(rate), number(ns), number(row.cold_ms.median),
+                         number(row.code_ratio), number(row.heap_kib)])
         text = """## Compile speed
 
 From bytes in memory to executable code; rates are of the code section's bytes. ms: median of the medians of 5 in one process (after one
@@ -99,7 +110,8 @@ tables included. Heap: what the compiler of one thread and its output hold.
 
     def code_section(self):
         kernels = self.keys("polybench")
-        shown = [engine for engine in self.engines if any(self.results.main_seconds(key, engine.key) is not None for key in [*kernels, "coremark"])]
+        keys = [*kernels, "coremark"]
+        shown = [engine for engine in self.engines if any(self.results.main_seconds(key, engine.key) is not None for key in keys)]
         if not shown:
             return ""
         summary = []
@@ -107,8 +119,12 @@ tables included. Heap: what the compiler of one thread and its output hold.
             mean, count = self.polybench_geomean(engine.key)
             summary.append([engine.label, number(mean) + (f" ({count})" if mean and count < len(kernels) else ""),
                             number(self.ratio("coremark", engine.key)), number(self.results.main_seconds("coremark", engine.key))])
-        text = "## Code speed\n\nTime relative to V8 Liftoff's in the same run; lower is better. PolyBench: geometric mean over all kernels " \
-               "(over as many as the number in parentheses, where some have no time).\n\n"
+        text = """## Code speed
+
+Time relative to V8 Liftoff's in the same run; lower is better. PolyBench: geometric mean over all kernels, or over as many as the number in
+parentheses says, where some have no measurable time.
+
+"""
         text += table(["engine", "PolyBench", "CoreMark", "CoreMark, s"], summary)
         if kernels:
             rows = [[kernel] + [self.kernel_cell(kernel, engine.key) for engine in shown] for kernel in kernels]
@@ -130,26 +146,32 @@ tables included. Heap: what the compiler of one thread and its output hold.
             row = [engine.label]
             for program in ["hello", "python"]:
                 samples = self.results.samples[program][engine.key]
-                row += [with_spread(samples["first_output"], 1e3), with_spread(samples["wall"], 1e3), with_spread(samples["memory"], 1 / 1024)]
+                for quantity, factor in (("first_output", 1e3), ("wall", 1e3), ("memory", 1 / 1024)):
+                    row.append(with_spread(samples[quantity], factor))
             row.append(with_spread(self.results.samples["nop"][engine.key]["wall"], 1e3))
             if any(cell != "–" for cell in row[1:]):
                 rows.append(row)
         if not rows:
             return ""
-        text = "## Start-up\n\nFrom the start of the process to its first byte of output and to its end, and the most memory that was resident.\n\n"
-        head = ["engine", "hello: first output, ms", "end, ms", "MiB", "python: first output, ms", "end, ms", "MiB", "a program that exits at once, ms"]
+        text = """## Start-up
+
+From the start of the process to its first byte of output and to its end, and the most memory that was resident. nop: a program that exits
+at once.
+
+"""
+        head = ["engine", "hello: first output, ms", "end, ms", "MiB", "python: first output, ms", "end, ms", "MiB", "nop: end, ms"]
         return text + table(head, rows)
 
     def micro_section(self):
-        if not self.micro:
+        if not self.operations:
             return ""
         text = "## Single operations\n\nGoogle Benchmark programs of `bench/`; `/loop` is what the loop around the others takes.\n\n"
-        return text + table(["benchmark", "time"], [[name, duration(ns)] for name, ns in self.micro])
+        return text + table(["benchmark", "time"], [[name, duration(ns)] for name, ns in self.operations])
 
     def ablation_section(self):
         if not self.ablation:
             return ""
-        text = "## Ablation\n\nEach switch of `jit/base/tuning.h` set to another value, the others as they are. Time relative to the default's.\n\n"
+        text = "## Ablation\n\nEach switch of `jit/base/tuning.h` at another value, the others as they are. Relative: to the default.\n\n"
         return text + table(["work", "switch", "time", "relative"],
                             [[work, f"`{variant}`", duration(ns), f"{ns / default:.2f}"] for work, variant, ns, default in self.ablation])
 
@@ -167,8 +189,8 @@ tables included. Heap: what the compiler of one thread and its output hold.
             times = "The machine was busy: compilation, PolyBench and CoreMark are in CPU time of all threads, the latter two less that"
         return f"""## How it is measured
 
-`bench/compare.py` ran every program under every engine in turn, {self.results.rounds} rounds, beginning with another engine each time; figures
-are medians, ± half the distance between the quartiles. Processes are started and timed by `bench_launch`. {times}
+`bench/compare.py` ran every program under every engine in turn, {self.results.rounds} rounds, beginning with another engine each time;
+figures are medians, ± half the distance between the quartiles. Processes are started and timed by `bench_launch`. {times}
 of `nop-wasi.wasm` under the same engine: an engine's start does not count, but its compilation of the kernel does.
 """
 
@@ -180,9 +202,10 @@ of `nop-wasi.wasm` under the same engine: an engine's start does not count, but 
     # --- the chart -------------------------------------------------------------------------------------------------------
 
     def panels(self):
+        programs = ("hello", "python")
         return [*self.compile_panels(), self.ratio_panel("PolyBench", lambda key: self.polybench_geomean(key)[0]),
                 self.ratio_panel("CoreMark", lambda key: self.ratio("coremark", key)),
-                *(self.first_output_panel(program) for program in ("hello", "python")), *(self.memory_panel(program) for program in ("hello", "python"))]
+                *(self.first_output_panel(program) for program in programs), *(self.memory_panel(program) for program in programs)]
 
     def compile_panels(self):
         panels = []

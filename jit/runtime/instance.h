@@ -44,6 +44,7 @@ public:
     [[nodiscard]] InstanceHeader* header() noexcept;
     [[nodiscard]] Store& store() noexcept { return *store_; }
     [[nodiscard]] const CompiledModule& compiled() const noexcept { return *module_; }
+    [[nodiscard]] const std::shared_ptr<const CompiledModule>& shared_compiled() const noexcept { return module_; }
     [[nodiscard]] const wasm::Module& module() const noexcept { return module_->module(); }
 
     /// What the module exports under a name.
@@ -55,6 +56,8 @@ public:
     [[nodiscard]] FuncRef* func_ref(std::uint32_t index) noexcept;
     [[nodiscard]] Func function(std::uint32_t index) noexcept { return {*store_, func_ref(index)}; }
     [[nodiscard]] Memory& memory(std::uint32_t index) noexcept;
+    /// For another instance that shares the memory.
+    [[nodiscard]] const std::shared_ptr<Memory>& shared_memory(std::uint32_t index) const noexcept { return memories_[index]; }
     [[nodiscard]] Table& table(std::uint32_t index) noexcept;
     [[nodiscard]] Global global(std::uint32_t index) noexcept;
     [[nodiscard]] const Tag* tag(std::uint32_t index) noexcept { return tags_[index]; }

@@ -43,6 +43,7 @@ public:
 
     [[nodiscard]] static Store& of(StoreContext* context) noexcept { return *static_cast<Store*>(context); }
     [[nodiscard]] Engine& engine() const noexcept { return *engine_; }
+    [[nodiscard]] const std::shared_ptr<Engine>& shared_engine() const noexcept { return engine_; }
     [[nodiscard]] const StoreOptions& options() const noexcept { return options_; }
     void* user_data = nullptr;  ///< the embedder's own
 

@@ -149,6 +149,8 @@ constexpr std::array kOptions = {
         [](RunOptions& o, std::string_view v) { o.exit_on_broken_pipe = v == "exit"; return v == "exit" || v == "error"; }},
     Option{"--trace", "", "print every WASI call to standard error, as strace does",
         [](RunOptions& o, std::string_view) { o.trace = true; return true; }},
+    Option{"--hostcall-stats", "", "print a table of the WASI calls at the end: how many, errors, time",
+        [](RunOptions& o, std::string_view) { o.hostcall_stats = true; return true; }},
     Option{"--profile", "perfmap", "write /tmp/perf-PID.map, so that perf shows guest functions by name",
         [](RunOptions& o, std::string_view v) { o.perf_map = v == "perfmap"; return v == "perfmap"; }},
     Option{"--help", "", "this text",
@@ -315,13 +317,14 @@ std::optional<std::uint64_t> parse_number(std::string_view text) {
     return value;
 }
 
-Result<RunOptions> parse_run_options(std::span<const char* const> words) {
+Result<RunOptions> parse_run_options(std::span<const char* const> words, std::string_view command, std::span<const CommandOption> more) {
+    const std::string see_help = "; see pollux " + std::string(command) + " --help";
     RunOptions options;
     std::size_t at = 0;
     // The value of an option: what stands in its word after the name, else the next word.
     const auto value_of = [&](std::string_view name, std::optional<std::string_view> attached) -> Result<std::string_view> {
         if (attached) return *attached;
-        if (at == words.size()) return usage(std::string(name) + " needs a value; see pollux run --help");
+        if (at == words.size()) return usage(std::string(name) + " needs a value" + see_help);
         return std::string_view(words[at++]);
     };
     while (at < words.size()) {
@@ -337,6 +340,13 @@ Result<RunOptions> parse_run_options(std::span<const char* const> words) {
                 return apply_group(group, *list, options);
             }
             const auto [name, attached] = split(word == "-h" ? "--help" : word, "=");
+            for (const CommandOption& option : more) {
+                if (option.name != name) continue;
+                const auto value = value_of(name, attached);
+                if (!value) return std::unexpected(value.error());
+                if (option.apply(*value)) return {};
+                return usage(std::string(name) + ": " + quoted(*value) + " is not " + std::string(option.value));
+            }
             for (const Option& option : kOptions) {
                 if (option.name != name) continue;
                 std::string_view value;
@@ -351,15 +361,21 @@ Result<RunOptions> parse_run_options(std::span<const char* const> words) {
                 return usage(std::string(name) + ": " + quoted(value) + " is not " +
                              (option.value == "KIND" ? std::string(option.help) : std::string(option.value)));
             }
-            return usage("unknown option " + quoted(name) + "; see pollux run --help");
+            return usage("unknown option " + quoted(name) + see_help);
         };
         if (auto applied = apply_word(); !applied) return std::unexpected(applied.error());
         if (options.help) return options;
     }
-    if (at == words.size()) return usage("no module given; usage: pollux run [OPTIONS] FILE [ARGS...]");
+    if (at == words.size()) return usage("no module given; usage: pollux " + std::string(command) + " [OPTIONS] FILE [ARGS...]");
     options.file = words[at++];
     options.arguments.assign(words.begin() + static_cast<std::ptrdiff_t>(at), words.end());
     return options;
+}
+
+std::string option_lines(std::span<const CommandOption> options) {
+    std::string text;
+    for (const CommandOption& option : options) describe(text, std::string(option.name) + "=" + std::string(option.value), option.help);
+    return text;
 }
 
 std::string run_help() {

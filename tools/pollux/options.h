@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -66,11 +67,24 @@ struct RunOptions {
     bool timings = false;                ///< print when the module arrived and was compiled
     bool perf_map = false;
     bool trace = false;
+    bool hostcall_stats = false;         ///< print at the end what WASI calls were made
     bool help = false;
 };
 
-/// Parses the words after `run`. With RunOptions::help set, the rest is not looked at.
-[[nodiscard]] Result<RunOptions> parse_run_options(std::span<const char* const> words);
+/// An option of another command that takes the options of `run`, too.
+struct CommandOption {
+    std::string_view name;   ///< with its dashes
+    std::string_view value;  ///< what the value is called in the help
+    std::string_view help;
+    std::function<bool(std::string_view value)> apply;  ///< false: the value is wrong
+};
+
+/// Parses the words after `run`. With RunOptions::help set, the rest is not looked at. `command` and `more`: for a command that has further
+/// options, which go before those of `run` with the same name.
+[[nodiscard]] Result<RunOptions> parse_run_options(std::span<const char* const> words, std::string_view command = "run",
+                                                   std::span<const CommandOption> more = {});
+/// Their lines in a help text.
+[[nodiscard]] std::string option_lines(std::span<const CommandOption> options);
 
 /// `90`, `1.5s`, `200ms`, `10us`, `5m`, `1h` → nanoseconds; a plain number is seconds.
 [[nodiscard]] std::optional<std::uint64_t> parse_duration(std::string_view text);

@@ -36,6 +36,8 @@ using Status = int;
 template <class T>
 using Step = std::expected<T, Status>;
 
+}  // namespace
+
 EngineOptions engine_options(const RunOptions& options) {
     EngineOptions engine;
     // Measured: lazy code is as fast, and large programs start sooner, for they call a fraction of their functions. Only while a module
@@ -57,6 +59,8 @@ StoreOptions store_options(const RunOptions& options) {
     return store;
 }
 
+namespace {
+
 /// "NAME=value" in order: what is inherited, then what is given; of several with one name, the last.
 std::vector<std::string> environment(const RunOptions& options) {
     std::vector<std::string> all;
@@ -69,6 +73,8 @@ std::vector<std::string> environment(const RunOptions& options) {
     }
     return {kept.rbegin(), kept.rend()};
 }
+
+}  // namespace
 
 wasi::Config wasi_config(const RunOptions& options) {
     wasi::Config config;
@@ -95,6 +101,8 @@ wasi::Config wasi_config(const RunOptions& options) {
     return config;
 }
 
+namespace {
+
 /// When the module arrived and was compiled, on one line.
 void print_timings(const BuildTimes& times, const std::string& file) {
     const auto ms = [](std::uint64_t nanoseconds) {
@@ -108,12 +116,15 @@ void print_timings(const BuildTimes& times, const std::string& file) {
                   std::to_string(times.code_bytes) + " of code, " + std::to_string(times.threads) + " threads");
 }
 
-/// ": exceptions" and the like.
+}  // namespace
+
 std::string not_compiled_feature(const Trap& trap) {
     if (trap.frames.empty() || trap.frames.front().module == nullptr) return {};
     const std::string feature = trap.frames.front().module->not_compiled(trap.frames.front().function);
     return feature.empty() ? "" : ": " + feature;
 }
+
+namespace {
 
 /// One program: its module, its store and what it was granted.
 class Program {

@@ -33,7 +33,8 @@ TEST(Descriptor, OnlyATerminalLooksLikeOne) {
     const UniqueFd file(::open((directory / "file").c_str(), O_RDONLY | O_CLOEXEC));
     const auto is_a_tty = [](int fd) {
         const auto descriptor = *Descriptor::adopt(fd, Ownership::borrowed);
-        return descriptor->file_type() == FileType::character_device && (descriptor->rights_base() & (rights::kFdSeek | rights::kFdTell)) == 0;
+        return descriptor->file_type() == FileType::character_device &&
+               (descriptor->rights_base() & (rights::kFdSeek | rights::kFdTell)) == 0;
     };
     EXPECT_TRUE(is_a_tty(pty.terminal.get()));
     EXPECT_FALSE(is_a_tty(file.get()));
@@ -52,14 +53,20 @@ TEST(Descriptor, AccessModeShowsInTheRights) {
 TEST(Descriptor, OwnershipDecidesWhoCloses) {
     Pipe pipe;
     const int borrowed = pipe.reader.get();
-    { const auto descriptor = Descriptor::adopt(borrowed, Ownership::borrowed); }
+    {
+        const auto descriptor = Descriptor::adopt(borrowed, Ownership::borrowed);
+    }
     EXPECT_GE(::fcntl(borrowed, F_GETFD), 0);
     const int owned = pipe.reader.release();
-    { const auto descriptor = Descriptor::adopt(owned, Ownership::shared); }
+    {
+        const auto descriptor = Descriptor::adopt(owned, Ownership::shared);
+    }
     EXPECT_EQ(::fcntl(owned, F_GETFD), -1);
     // A standard stream leaves /dev/null behind, and its other end sees it closed.
     const int standard = pipe.writer.release();
-    { const auto descriptor = Descriptor::adopt(standard, Ownership::standard); }
+    {
+        const auto descriptor = Descriptor::adopt(standard, Ownership::standard);
+    }
     struct stat info{};
     ASSERT_EQ(::fstat(standard, &info), 0);
     EXPECT_TRUE(S_ISCHR(info.st_mode));

@@ -30,7 +30,8 @@ protected:
     TemporaryDirectory directory_;
     Guest guest_;
 };
-INSTANTIATE_TEST_SUITE_P(Resolvers, Files, ::testing::Values(Without{"nothing", {}}, Without{"openat2", {sys::Call::openat2}}), fallback_name);
+INSTANTIATE_TEST_SUITE_P(Resolvers, Files, ::testing::Values(Without{"nothing", {}}, Without{"openat2", {sys::Call::openat2}}),
+                         fallback_name);
 
 TEST_P(Files, CreateWriteSeekRead) {
     ASSERT_EQ(guest_.open(3, "new", kReadWrite, oflags::kCreat | oflags::kExcl), Errno::success);
@@ -151,7 +152,9 @@ TEST_P(Files, ReadOnlyDirectories) {
     std::filesystem::create_directory(directory_ / "sub");
     directory_.write("sub/inner", "x");
     Guest guest(Guest::with_directory(directory_, true));
-    const auto call = [&](auto function, std::string_view path) { return function(guest.call(), 3, Bytes{kPath}, guest.put_text(kPath, path)); };
+    const auto call = [&](auto function, std::string_view path) {
+        return function(guest.call(), 3, Bytes{kPath}, guest.put_text(kPath, path));
+    };
     EXPECT_EQ(guest.open(3, "file", kReadWrite), Errno::perm);
     EXPECT_EQ(guest.open(3, "file", rights::kFdRead, oflags::kTrunc), Errno::perm);
     EXPECT_EQ(guest.open(3, "new", rights::kFdRead, oflags::kCreat), Errno::perm);

@@ -3,9 +3,9 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
-#include <signal.h>
 #include <poll.h>
 #include <pty.h>
+#include <signal.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -246,10 +246,11 @@ private:
 /// Does something on another thread once the guest waits: the thread sees the guest's thread sleeping in the kernel.
 class WhenParked {
 public:
-    explicit WhenParked(std::function<void()> action) : guest_(::gettid()), thread_([this, action = std::move(action)] {
-        wait_until_asleep();
-        action();
-    }) {}
+    explicit WhenParked(std::function<void()> action)
+        : guest_(::gettid()), thread_([this, action = std::move(action)] {
+              wait_until_asleep();
+              action();
+          }) {}
     ~WhenParked() { thread_.join(); }
     WhenParked(const WhenParked&) = delete;
     WhenParked& operator=(const WhenParked&) = delete;

@@ -12,22 +12,22 @@ namespace {
 TEST(ImportTable, HasAllOfPreview1) {
     int preview1 = 0;
     for (const auto& [name, signature] : std::initializer_list<std::pair<const char*, const char*>>{{"args_get", "ii"},
-                                                                                                     {"clock_time_get", "iIi"},
-                                                                                                     {"fd_fdstat_set_rights", "iII"},
-                                                                                                     {"fd_pread", "iiiIi"},
-                                                                                                     {"fd_readdir", "iiiIi"},
-                                                                                                     {"fd_seek", "iIii"},
-                                                                                                     {"fd_write", "iiii"},
-                                                                                                     {"path_filestat_set_times", "iiiiIIi"},
-                                                                                                     {"path_link", "iiiiiii"},
-                                                                                                     {"path_open", "iiiiiIIii"},
-                                                                                                     {"path_rename", "iiiiii"},
-                                                                                                     {"poll_oneoff", "iiii"},
-                                                                                                     {"proc_exit", "i"},
-                                                                                                     {"sched_yield", ""},
-                                                                                                     {"sock_accept", "iii"},
-                                                                                                     {"sock_recv", "iiiiii"},
-                                                                                                     {"sock_send", "iiiii"}}) {
+                                                                                                    {"clock_time_get", "iIi"},
+                                                                                                    {"fd_fdstat_set_rights", "iII"},
+                                                                                                    {"fd_pread", "iiiIi"},
+                                                                                                    {"fd_readdir", "iiiIi"},
+                                                                                                    {"fd_seek", "iIii"},
+                                                                                                    {"fd_write", "iiii"},
+                                                                                                    {"path_filestat_set_times", "iiiiIIi"},
+                                                                                                    {"path_link", "iiiiiii"},
+                                                                                                    {"path_open", "iiiiiIIii"},
+                                                                                                    {"path_rename", "iiiiii"},
+                                                                                                    {"poll_oneoff", "iiii"},
+                                                                                                    {"proc_exit", "i"},
+                                                                                                    {"sched_yield", ""},
+                                                                                                    {"sock_accept", "iii"},
+                                                                                                    {"sock_recv", "iiiiii"},
+                                                                                                    {"sock_send", "iiiii"}}) {
         EXPECT_NE(find_import(name, signature), nullptr) << name;
     }
     for (const Import& import : imports()) preview1 += import.preview0 ? 1 : 0;
@@ -37,14 +37,14 @@ TEST(ImportTable, HasAllOfPreview1) {
 }
 
 TEST(ImportTable, OneNameWithSeveralTypes) {
-    for (const auto& [name, signatures] : std::initializer_list<std::pair<const char*, std::vector<const char*>>>{
-             {"sock_accept", {"iii", "ii"}},
-             {"sock_open", {"iii", "iiii"}},
-             {"sock_bind", {"iii", "ii"}},
-             {"sock_connect", {"iii", "ii"}},
-             {"sock_recv_from", {"iiiiiii", "iiiiiiii", "iiiiii"}},
-             {"sock_send_to", {"iiiiiii", "iiiiii"}},
-             {"sock_getlocaladdr", {"iiii", "iii"}}}) {
+    for (const auto& [name, signatures] :
+         std::initializer_list<std::pair<const char*, std::vector<const char*>>>{{"sock_accept", {"iii", "ii"}},
+                                                                                 {"sock_open", {"iii", "iiii"}},
+                                                                                 {"sock_bind", {"iii", "ii"}},
+                                                                                 {"sock_connect", {"iii", "ii"}},
+                                                                                 {"sock_recv_from", {"iiiiiii", "iiiiiiii", "iiiiii"}},
+                                                                                 {"sock_send_to", {"iiiiiii", "iiiiii"}},
+                                                                                 {"sock_getlocaladdr", {"iiii", "iii"}}}) {
         std::set<const Import*> found;
         for (const char* signature : signatures) found.insert(find_import(name, signature));
         EXPECT_EQ(found.size(), signatures.size()) << name;
@@ -64,7 +64,8 @@ TEST(ImportTable, NoRowTwice) {
 TEST(ImportTable, CallsWithUntypedArguments) {
     Guest guest;
     const wasm::V128 arguments[] = {{1, 0}, {0, 0}, {0xffff'ffff'0000'0000 | kOut, 0}};
-    EXPECT_EQ(find_import("clock_time_get", "iIi")->invoke(guest.call(), arguments), Errno::success) << "the upper half of an i32 is ignored";
+    EXPECT_EQ(find_import("clock_time_get", "iIi")->invoke(guest.call(), arguments), Errno::success)
+        << "the upper half of an i32 is ignored";
     EXPECT_GT(guest.at<u64>(kOut), 0u);
 }
 

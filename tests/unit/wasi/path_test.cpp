@@ -48,22 +48,23 @@ protected:
     TemporaryDirectory base_;
     UniqueFd root_;
 };
-INSTANTIATE_TEST_SUITE_P(Resolvers, Path, ::testing::Values(Without{"nothing", {}}, Without{"openat2", {sys::Call::openat2}}), fallback_name);
+INSTANTIATE_TEST_SUITE_P(Resolvers, Path, ::testing::Values(Without{"nothing", {}}, Without{"openat2", {sys::Call::openat2}}),
+                         fallback_name);
 
 TEST_P(Path, OpensWhatIsBeneath) {
     for (const auto& [path, text] : std::initializer_list<std::pair<const char*, const char*>>{{"file", "file"},
-                                                                                                {"./file", "file"},
-                                                                                                {"dir//inner", "inner"},
-                                                                                                {"dir/./nested/deep", "deep"},
-                                                                                                {"dir/../file", "file"},
-                                                                                                {"dir/nested/../../file", "file"},
-                                                                                                {"to_file", "file"},
-                                                                                                {"to_dir/inner", "inner"},
-                                                                                                {"through_dotdot", "file"},
-                                                                                                {"dir/back", "file"},
-                                                                                                {"chain/deep", "deep"},
-                                                                                                {"dir/up/file", "file"},
-                                                                                                {"to_dir/up/to_dir/up/file", "file"}}) {
+                                                                                               {"./file", "file"},
+                                                                                               {"dir//inner", "inner"},
+                                                                                               {"dir/./nested/deep", "deep"},
+                                                                                               {"dir/../file", "file"},
+                                                                                               {"dir/nested/../../file", "file"},
+                                                                                               {"to_file", "file"},
+                                                                                               {"to_dir/inner", "inner"},
+                                                                                               {"through_dotdot", "file"},
+                                                                                               {"dir/back", "file"},
+                                                                                               {"chain/deep", "deep"},
+                                                                                               {"dir/up/file", "file"},
+                                                                                               {"to_dir/up/to_dir/up/file", "file"}}) {
         EXPECT_EQ(contents(path), text) << path;
     }
     for (const char* path : {".", "dir", "dir/", "dir/.", "dir/nested/..", "to_dir/", "dir/..", "to_dir/nested/../.."}) {
@@ -72,9 +73,26 @@ TEST_P(Path, OpensWhatIsBeneath) {
 }
 
 TEST_P(Path, RefusesWhatLeadsOutside) {
-    for (const char* path : {"..", "../", "../outside/secret", "dir/../../outside/secret", "dir/../..", "to_secret", "to_outside/secret", "to_outside",
-                             "to_absolute", "to_root", "to_root/etc/passwd", "escapes_late", "/etc/passwd", "/", "//", "./..", "dir/up/..",
-                             "dir/up/../outside/secret", "dir/nested/../../../outside/secret", "to_dir/../../outside/secret"}) {
+    for (const char* path : {"..",
+                             "../",
+                             "../outside/secret",
+                             "dir/../../outside/secret",
+                             "dir/../..",
+                             "to_secret",
+                             "to_outside/secret",
+                             "to_outside",
+                             "to_absolute",
+                             "to_root",
+                             "to_root/etc/passwd",
+                             "escapes_late",
+                             "/etc/passwd",
+                             "/",
+                             "//",
+                             "./..",
+                             "dir/up/..",
+                             "dir/up/../outside/secret",
+                             "dir/nested/../../../outside/secret",
+                             "to_dir/../../outside/secret"}) {
         const auto opened = contents(path);
         ASSERT_FALSE(opened.has_value()) << path << " gave " << *opened;
         EXPECT_EQ(opened.error(), Errno::notcapable) << path;
@@ -85,20 +103,20 @@ TEST_P(Path, RefusesWhatLeadsOutside) {
 TEST_P(Path, TheErrorsOfTheSystem) {
     for (const auto& [path, flags, error] :
          std::initializer_list<std::tuple<const char*, int, Errno>>{{"missing", O_RDONLY, Errno::noent},
-                                                                     {"missing/x", O_RDONLY, Errno::noent},
-                                                                     {"dangling", O_RDONLY, Errno::noent},
-                                                                     {"file/x", O_RDONLY, Errno::notdir},
-                                                                     {"file/", O_RDONLY, Errno::notdir},
-                                                                     {"file/..", O_RDONLY, Errno::notdir},
-                                                                     {"to_file/", O_RDONLY, Errno::notdir},
-                                                                     {"loop_a", O_RDONLY, Errno::loop},
-                                                                     {"loop_a/x", O_RDONLY, Errno::loop},
-                                                                     {"to_file", O_RDONLY | O_NOFOLLOW, Errno::loop},
-                                                                     {"dir", O_WRONLY, Errno::isdir},
-                                                                     {"file", O_RDONLY | O_DIRECTORY, Errno::notdir},
-                                                                     {"file", O_CREAT | O_EXCL | O_WRONLY, Errno::exist},
-                                                                     {"dangling", O_CREAT | O_EXCL | O_WRONLY, Errno::exist},
-                                                                     {"new/", O_CREAT | O_WRONLY, Errno::isdir}}) {
+                                                                    {"missing/x", O_RDONLY, Errno::noent},
+                                                                    {"dangling", O_RDONLY, Errno::noent},
+                                                                    {"file/x", O_RDONLY, Errno::notdir},
+                                                                    {"file/", O_RDONLY, Errno::notdir},
+                                                                    {"file/..", O_RDONLY, Errno::notdir},
+                                                                    {"to_file/", O_RDONLY, Errno::notdir},
+                                                                    {"loop_a", O_RDONLY, Errno::loop},
+                                                                    {"loop_a/x", O_RDONLY, Errno::loop},
+                                                                    {"to_file", O_RDONLY | O_NOFOLLOW, Errno::loop},
+                                                                    {"dir", O_WRONLY, Errno::isdir},
+                                                                    {"file", O_RDONLY | O_DIRECTORY, Errno::notdir},
+                                                                    {"file", O_CREAT | O_EXCL | O_WRONLY, Errno::exist},
+                                                                    {"dangling", O_CREAT | O_EXCL | O_WRONLY, Errno::exist},
+                                                                    {"new/", O_CREAT | O_WRONLY, Errno::isdir}}) {
         const auto opened = open_beneath(root_.get(), path, flags, 0644);
         ASSERT_FALSE(opened.has_value()) << path;
         EXPECT_EQ(opened.error(), error) << path;
@@ -152,14 +170,16 @@ TEST_P(Path, NeverOutsideWhateverIsRenamedMeanwhile) {
     std::atomic<bool> stop{false};
     std::thread attacker([&] {
         while (!stop) {
-            static_cast<void>(::syscall(SYS_renameat2, AT_FDCWD, (root + "/swap").c_str(), AT_FDCWD, (root + "/evil").c_str(), 2 /* EXCHANGE */));
+            static_cast<void>(
+                ::syscall(SYS_renameat2, AT_FDCWD, (root + "/swap").c_str(), AT_FDCWD, (root + "/evil").c_str(), 2 /* EXCHANGE */));
             static_cast<void>(::rename((root + "/a/b/c").c_str(), (root + "/c").c_str()));
             static_cast<void>(::rename((root + "/c").c_str(), (root + "/a/b/c").c_str()));
         }
     });
     int opened = 0;
     for (int i = 0; i < 4000; ++i) {
-        for (const char* path : {"swap/secret", "swap/../swap/secret", "a/b/c/target", "a/b/c/../../../../outside/secret", "c/../../outside/secret"}) {
+        for (const char* path :
+             {"swap/secret", "swap/../swap/secret", "a/b/c/target", "a/b/c/../../../../outside/secret", "c/../../outside/secret"}) {
             const auto text = contents(path);
             if (!text) continue;
             ++opened;

@@ -9,7 +9,8 @@ constexpr u64 kMs = 1'000'000;
 class Poll : public ::testing::TestWithParam<Without> {
     Disabled disabled_{GetParam().calls};
 };
-INSTANTIATE_TEST_SUITE_P(Reactors, Poll, ::testing::Values(Without{"nothing", {}}, Without{"epoll_pwait2", {sys::Call::epoll_pwait2}}), fallback_name);
+INSTANTIATE_TEST_SUITE_P(Reactors, Poll, ::testing::Values(Without{"nothing", {}}, Without{"epoll_pwait2", {sys::Call::epoll_pwait2}}),
+                         fallback_name);
 
 TEST_P(Poll, NothingToWaitForIsEinval) {
     Guest guest;
@@ -234,7 +235,8 @@ TEST_P(Poll, AFullPipeBecomesWritableWhenDrained) {
     Guest guest(Guest::with_stream(1, pipe.writer.get()));
     ASSERT_EQ(guest.set_flags(1, fdflags::kNonblock), Errno::success);
     const std::string chunk(65'536, 'x');
-    while (guest.write(1, chunk).ok()) {}
+    while (guest.write(1, chunk).ok()) {
+    }
     guest.subscribe_fd(0, EventType::fd_write, 1, 1);
     const WhenParked later([&] {
         char buffer[65'536];

@@ -30,7 +30,8 @@ public:
         entry.context.uc_stack = {entry.stack.data(), 0, entry.stack.size()};
         entry.context.uc_link = &main_;
         const auto address = reinterpret_cast<std::uintptr_t>(&entry);
-        ::makecontext(&entry.context, reinterpret_cast<void (*)()>(&Tasks::start), 2, static_cast<int>(address >> 32), static_cast<int>(address));
+        ::makecontext(&entry.context, reinterpret_cast<void (*)()>(&Tasks::start), 2, static_cast<int>(address >> 32),
+                      static_cast<int>(address));
         ready_.push_back(&entry);
     }
     void run() {
@@ -241,7 +242,8 @@ TEST(Reactor, ThousandsOfTimers) {
     const u64 base = monotonic_now();
     for (int i = 0; i < 300; ++i) {
         many.tasks.spawn([&, i] {
-            EXPECT_EQ(many.reactor->park({}, {.monotonic = base + 1'000'000 + static_cast<u64>(i * 37 % 300) * 10'000}, nullptr), Wake::deadline);
+            EXPECT_EQ(many.reactor->park({}, {.monotonic = base + 1'000'000 + static_cast<u64>(i * 37 % 300) * 10'000}, nullptr),
+                      Wake::deadline);
             fired.push_back(i * 37 % 300);
         });
     }

@@ -117,7 +117,8 @@ TEST(SocketCalls, DatagramsOfBothAbis) {
     ASSERT_EQ(wamr::sock_send_to(guest.call(), wamr_fd, {kIovecs}, 1, 0, {kAddress}, {kOut}), Errno::success);
     EXPECT_EQ(guest.at<u32>(kOut), 8u);
     guest.set(kIovecs, Iovec{kData + 100, 50});
-    ASSERT_EQ(wasmedge::sock_recv_from_v2(guest.call(), edge, {kIovecs}, 1, edge_address(guest, {}), 0, {kOut + 4}, {kOut}, {kOut + 8}), Errno::success);
+    ASSERT_EQ(wasmedge::sock_recv_from_v2(guest.call(), edge, {kIovecs}, 1, edge_address(guest, {}), 0, {kOut + 4}, {kOut}, {kOut + 8}),
+              Errno::success);
     EXPECT_EQ(guest.text(kData + 100, guest.at<u32>(kOut)), "datagram");
     ASSERT_EQ(wamr::sock_addr_local(guest.call(), wamr_fd, {kAddress}), Errno::success);
     EXPECT_EQ(guest.at<u32>(kOut + 4), guest.at<wamr::Address>(kAddress).v4.port);
@@ -202,8 +203,8 @@ TEST(SocketCalls, WasmEdgeFillsTheGuestsList) {
     std::array<std::uint8_t, 28> hints{};
     hints[3] = kStream;
     guest.set(kAddress, hints);
-    ASSERT_EQ(wasmedge::sock_getaddrinfo(guest.call(), {kPath}, guest.put_text(kPath, "127.0.0.1"), {kPath2}, guest.put_text(kPath2, "8080"),
-                                         {kAddress}, {kOut}, 2, {kOut + 4}),
+    ASSERT_EQ(wasmedge::sock_getaddrinfo(guest.call(), {kPath}, guest.put_text(kPath, "127.0.0.1"), {kPath2},
+                                         guest.put_text(kPath2, "8080"), {kAddress}, {kOut}, 2, {kOut + 4}),
               Errno::success);
     ASSERT_EQ(guest.at<u32>(kOut + 4), 1u);
     EXPECT_EQ(guest.at<std::uint8_t>(kNode + 2), kInet4);

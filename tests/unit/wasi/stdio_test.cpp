@@ -161,8 +161,10 @@ TEST(StdioOptions, ABrokenPipeCanEndTheGuest) {
 
 TEST(StdioOptions, StdinStartsNonblockingWhenAsked) {
     const Pipe pipe;
-    for (const auto& [mode, host, expected] :
-         {std::tuple{StdinNonblock::off, O_NONBLOCK, 0}, {StdinNonblock::on, 0, 4}, {StdinNonblock::inherit, O_NONBLOCK, 4}, {StdinNonblock::inherit, 0, 0}}) {
+    for (const auto& [mode, host, expected] : {std::tuple{StdinNonblock::off, O_NONBLOCK, 0},
+                                               {StdinNonblock::on, 0, 4},
+                                               {StdinNonblock::inherit, O_NONBLOCK, 4},
+                                               {StdinNonblock::inherit, 0, 0}}) {
         ASSERT_EQ(::fcntl(pipe.reader.get(), F_SETFL, host), 0);
         Config config = Guest::with_stream(0, pipe.reader.get());
         config.stdin_nonblock = mode;

@@ -1,0 +1,192 @@
+#include "wasi/thread_group.h"
+
+#include <pthread.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "jit/runtime/instance.h"
+#include "jit/runtime/store.h"
+#include "jit/runtime/trap.h"
+#include "wasi/wasi.h"
+
+namespace pollux::wasi {
+namespace {
+
+constexpr std::string_view kStartFunction = "wasi_thread_start";
+/// The proposal's numbers have 29 bits.
+constexpr std::uint32_t kMaxNumber = 0x1fff'ffff;
+constexpr std::int32_t kFailed = -1;
+
+/// Groups with threads that still run when the process ends: they must not run on while it is taken apart.
+std::mutex live_mutex;
+std::vector<std::weak_ptr<ThreadGroup>> live;
+
+void end_live_groups() {
+    std::vector<std::weak_ptr<ThreadGroup>> groups;
+    {
+        const std::scoped_lock lock(live_mutex);
+        groups.swap(live);
+    }
+    for (const auto& weak : groups) {
+        if (const auto group = weak.lock()) group->end_others_and_wait();
+    }
+}
+
+void end_with_process(const std::shared_ptr<ThreadGroup>& group) {
+    static const bool registered = std::atexit(&end_live_groups) == 0;
+    static_cast<void>(registered);
+    const std::scoped_lock lock(live_mutex);
+    std::erase_if(live, [](const auto& weak) { return weak.expired(); });
+    live.push_back(group);
+}
+
+}  // namespace
+
+/// What a new thread is given.
+struct ThreadGroup::Start {
+    std::shared_ptr<ThreadGroup> group;
+    std::shared_ptr<Engine> engine;
+    std::shared_ptr<const CompiledModule> module;
+    std::vector<std::shared_ptr<Memory>> memories;  ///< the imported ones
+    StoreOptions options;
+    std::uint32_t number = 0;
+    std::uint32_t argument = 0;
+};
+
+ThreadGroup::~ThreadGroup() = default;
+
+std::int32_t ThreadGroup::spawn(Instance& caller, std::uint32_t argument) {
+    const wasm::Module& module = caller.module();
+    const wasm::Export* start_function = module.find_export(kStartFunction);
+    if (start_function == nullptr || start_function->kind != wasm::ExternKind::func) return kFailed;
+    auto start = std::make_unique<Start>();
+    for (const wasm::Import& import : module.imports) {
+        if (import.kind == wasm::ExternKind::func) continue;
+        if (import.kind != wasm::ExternKind::memory || !module.memories[import.index].limits.shared) return kFailed;
+        start->memories.push_back(caller.shared_memory(import.index));
+    }
+    start->group = shared_from_this();
+    start->engine = caller.store().shared_engine();
+    start->module = caller.shared_compiled();
+    start->options = caller.store().options();
+    start->argument = argument;
+    bool is_first_thread = false;
+    {
+        const std::scoped_lock lock(mutex_);
+        if (alive_ >= kMaxThreads || next_number_ > kMaxNumber || end_code_ != TrapCode::none) return kFailed;
+        start->number = next_number_++;
+        is_first_thread = alive_++ == 0;
+    }
+    if (is_first_thread) end_with_process(start->group);
+    const auto number = static_cast<std::int32_t>(start->number);
+    pthread_t thread;
+    if (::pthread_create(&thread, nullptr, &ThreadGroup::run, start.get()) != 0) {
+        const std::scoped_lock lock(mutex_);
+        --alive_;
+        return kFailed;
+    }
+    static_cast<void>(start.release());
+    static_cast<void>(::pthread_detach(thread));
+    return number;
+}
+
+void* ThreadGroup::run(void* start) {
+    const std::unique_ptr<Start> owned(static_cast<Start*>(start));
+    const std::shared_ptr<ThreadGroup> group = owned->group;
+    group->run_thread(*owned);
+    const std::scoped_lock lock(group->mutex_);
+    --group->alive_;
+    group->ended_.notify_all();
+    return nullptr;
+}
+
+void ThreadGroup::run_thread(Start& start) {
+    const auto failed = [&](const std::string& why) {
+        report(start.number, why);
+        end(TrapCode::host_error, nullptr);
+    };
+    auto scheduler = FiberScheduler::create();
+    if (!scheduler) return failed(scheduler.error().message);
+    auto created = Store::create(start.engine, start.options);
+    if (!created) return failed(created.error().message);
+    Store& store = **created;
+    Wasi wasi(context_, *scheduler, shared_from_this());
+    store.set_scheduler(scheduler->get());
+    {
+        const std::scoped_lock lock(mutex_);
+        stores_.insert(&store);
+        if (end_code_ != TrapCode::none) store.interrupt(end_code_);
+    }
+    const auto ran = store.run_on_fiber([&] {
+        std::vector<Extern> imports;
+        std::size_t memory = 0;
+        for (const wasm::Import& import : start.module->module().imports) {
+            if (import.kind == wasm::ExternKind::memory) {
+                imports.emplace_back(start.memories[memory++]);
+            } else if (auto function = wasi.resolve(store, start.module->module(), import)) {
+                imports.push_back(std::move(*function));
+            } else {
+                return failed("its import " + import.module + "." + import.name + " exists in the first thread only");
+            }
+        }
+        const auto instance = Instance::create(store, start.module, imports);
+        if (!instance) return failed(instance.error().error.message);
+        const Func function = (*instance)->find_function(kStartFunction);
+        const std::array arguments = {Value::i32(static_cast<std::int32_t>(start.number)), Value::i32(static_cast<std::int32_t>(start.argument))};
+        const CallResult result = function.call(arguments, {});
+        if (result) return;
+        const TrapCode code = result.error().code;
+        const std::scoped_lock lock(mutex_);
+        if (end_code_ != TrapCode::none) return;  // it was told to
+        if (code != TrapCode::host_exit) report(start.number, result.error().to_string());
+        end_code_ = code;
+        interrupt_all(&store);
+    });
+    if (!ran) failed(ran.error().message);
+    const std::scoped_lock lock(mutex_);
+    stores_.erase(&store);
+}
+
+void ThreadGroup::set_first(Store* store) noexcept {
+    const std::scoped_lock lock(mutex_);
+    first_ = store;
+}
+
+void ThreadGroup::end(TrapCode code, const Store* except) noexcept {
+    const std::scoped_lock lock(mutex_);
+    if (end_code_ != TrapCode::none) return;
+    end_code_ = code;
+    interrupt_all(except);
+}
+
+void ThreadGroup::interrupt_all(const Store* except) noexcept {
+    for (Store* store : stores_) {
+        if (store != except) store->interrupt(end_code_);
+    }
+    if (first_ != nullptr && first_ != except) first_->interrupt(end_code_);
+}
+
+void ThreadGroup::end_others_and_wait() noexcept {
+    std::unique_lock lock(mutex_);
+    if (alive_ == 0) return;
+    first_ = nullptr;
+    if (end_code_ == TrapCode::none) {
+        end_code_ = TrapCode::host_exit;
+        interrupt_all(nullptr);
+    }
+    ended_.wait(lock, [this] { return alive_ == 0; });
+}
+
+void ThreadGroup::report(std::uint32_t number, const std::string& what) const noexcept {
+    if (context_->config().notice_fd < 0) return;
+    const std::string line = "pollux: thread " + std::to_string(number) + ": " + what + "\n";
+    static_cast<void>(!::write(context_->config().notice_fd, line.data(), line.size()));
+}
+
+}  // namespace pollux::wasi
