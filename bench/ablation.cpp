@@ -2,7 +2,7 @@
 //
 //   ablation/compile/MODULE/VARIANT      bytes to executable code, all threads
 //   ablation/instantiate/VARIANT         a store and an instance with a memory, made and freed
-//   ablation/call_on_new_fiber/VARIANT   a call from the thread's own stack
+//   ablation/new_fiber/VARIANT           a fiber made, run to its end and freed
 //
 // Variants take turns: bench_ablation --benchmark_enable_random_interleaving=true --benchmark_repetitions=9.
 #include <limits>
@@ -92,13 +92,10 @@ void instantiate(benchmark::State& state, const Variant& variant) {
     }
 }
 
-void call_on_new_fiber(benchmark::State& state, const Variant& variant) {
+void new_fiber(benchmark::State& state, const Variant& variant) {
     const Tuned tuned(variant);
-    const auto module = need(ModuleBuilder::from_bytes(tuned.engine(), small_guest().bytes()));
     const auto store = need(Store::create(tuned.engine()));
-    Linker linker(*store);
-    const Func nothing = need(linker.instantiate(module))->find_function("nothing");
-    for (auto _ : state) benchmark::DoNotOptimize(nothing.call(std::span<const Value>{}, {}));
+    for (auto _ : state) need(Fiber::create(*store, [] {}))->resume();
 }
 
 }  // namespace
@@ -117,7 +114,7 @@ int main(int argc, char** argv) {
     }
     for (const Variant& variant : pool_variants()) {
         add("ablation/instantiate/" + variant.name, [&variant](State& state) { instantiate(state, variant); });
-        add("ablation/call_on_new_fiber/" + variant.name, [&variant](State& state) { call_on_new_fiber(state, variant); });
+        add("ablation/new_fiber/" + variant.name, [&variant](State& state) { new_fiber(state, variant); });
     }
     return run_all(argc, argv);
 }

@@ -103,7 +103,7 @@ void from_host(benchmark::State& state) {
     }));
 }
 
-/// The same from the thread's own stack: each call makes a fiber.
+/// The same from the thread's own stack: the call goes to a fiber and back.
 void from_host_outside(benchmark::State& state) {
     GuestModule guest;
     guest.export_function("nothing", guest.function(guest.type({}, {}), {}, {}));

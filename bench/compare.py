@@ -66,7 +66,7 @@ def native_engine(folder):
 
 
 def launcher_program(build, folder):
-    built = os.path.join(build, "bench/bench_launch")
+    built = os.path.join(build, "bench/driver/bench_launch")
     if os.path.exists(built):
         return built
     program = os.path.join(folder, "bench_launch")

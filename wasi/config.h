@@ -44,6 +44,8 @@ struct PreopenSocket {
     std::string address;  ///< "host:port", "[::1]:port", ":port" (all addresses), or "unix:path"
 };
 
+class CallStats;
+
 struct Config {
     std::vector<std::string> args;  ///< args[0] is the program's name
     std::vector<std::string> env;   ///< "NAME=value"
@@ -70,6 +72,7 @@ struct Config {
 
     bool trace = false;  ///< one line for each call
     int trace_fd = 2;  ///< where the lines go
+    CallStats* call_stats = nullptr;  ///< counts the calls (call_stats.h); must outlive the program
 };
 
 }  // namespace pollux::wasi

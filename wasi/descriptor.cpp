@@ -6,6 +6,7 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -74,7 +75,7 @@ Expected<std::size_t> transferred(ssize_t result) noexcept {
 
 int count_of(std::span<const iovec> buffers) noexcept { return static_cast<int>(std::min<std::size_t>(buffers.size(), IOV_MAX)); }
 
-Rights all_rights(Kind kind, FileType type) noexcept {
+Rights all_rights(Kind kind) noexcept {
     using namespace rights;
     switch (kind) {
         case Kind::directory:
@@ -84,10 +85,20 @@ Rights all_rights(Kind kind, FileType type) noexcept {
         case Kind::listener:
             return kFdRead | kFdWrite | kFdFdstatSetFlags | kFdFilestatGet | kPollFdReadwrite | kSockShutdown | kSockAccept;
         case Kind::regular: return kAll & ~kDirectoryOnly & ~(kSockShutdown | kSockAccept);
-        default:  // without kFdSeek and kFdTell: that is how isatty() tells a terminal
-            return (kAll & ~kDirectoryOnly & ~(kSockShutdown | kSockAccept | kFdSeek | kFdTell)) |
-                   (type == FileType::block_device ? kFdSeek | kFdTell : Rights{0});
+        case Kind::device:  return kAll & ~kDirectoryOnly & ~(kSockShutdown | kSockAccept);
+        case Kind::pipe:
+        case Kind::terminal:  // a character device without these two is what isatty() takes for a terminal
+            return kAll & ~kDirectoryOnly & ~(kSockShutdown | kSockAccept | kFdSeek | kFdTell);
     }
+    return 0;
+}
+
+/// /dev/null, /dev/zero, /dev/full, /dev/urandom
+bool is_memory_device(const struct stat& info) noexcept {
+    constexpr unsigned kMemoryMajor = 1;
+    if (!S_ISCHR(info.st_mode) || major(info.st_rdev) != kMemoryMajor) return false;
+    const unsigned number = minor(info.st_rdev);
+    return number == 3 || number == 5 || number == 7 || number == 9;
 }
 
 }  // namespace
@@ -127,7 +138,8 @@ Expected<std::shared_ptr<Descriptor>> Descriptor::adopt(int host_fd, Ownership o
         }
         default: descriptor->kind_ = ::isatty(host_fd) != 0 ? Kind::terminal : Kind::device; break;
     }
-    Rights base = all_rights(descriptor->kind(), descriptor->file_type_);
+    descriptor->never_blocks_ = S_ISREG(info.st_mode) || S_ISDIR(info.st_mode) || S_ISBLK(info.st_mode) || is_memory_device(info);
+    Rights base = all_rights(descriptor->kind());
     if (!descriptor->is_directory()) {
         if (!descriptor->readable_) base &= ~rights::kFdRead;
         if (!descriptor->writable_) base &= ~rights::kWriting;
@@ -166,7 +178,7 @@ void Descriptor::wake_waiters() const noexcept {
 
 void Descriptor::probe() {
     Rung rung = Rung::bounded;
-    if (kind() == Kind::regular || kind() == Kind::directory || file_type_ == FileType::block_device) {
+    if (never_blocks_) {
         rung = Rung::direct;
     } else if (is_socket()) {
         rung = Rung::socket;

@@ -7,7 +7,7 @@
 //   nonblocking   our own description has O_NONBLOCK: one that we opened, or a private reopen through /proc/self/fd (pipe, FIFO, terminal)
 //   nowait        preadv2 and pwritev2 with RWF_NOWAIT (anonymous pipes, Linux 6.4 and later)
 //   bounded       poll(2), then read at most FIONREAD bytes or write at most PIPE_BUF
-//   direct        regular files, directories: they never block in the sense of POSIX
+//   direct        regular files, directories, /dev/null and the like: they never block in the sense of POSIX
 //
 // POLLUX_DISABLE=reopen,preadv2,pwritev2 leaves rungs out.
 #pragma once
@@ -52,7 +52,8 @@ public:
     [[nodiscard]] FileType file_type() const noexcept { return file_type_; }
     [[nodiscard]] bool is_directory() const noexcept { return kind() == Kind::directory; }
     [[nodiscard]] bool is_socket() const noexcept { return kind() == Kind::socket || kind() == Kind::listener; }
-    [[nodiscard]] bool seekable() const noexcept { return kind() == Kind::regular || file_type_ == FileType::block_device; }
+    /// Whether the host may be asked to move the position; of a device, it says itself.
+    [[nodiscard]] bool seekable() const noexcept { return kind() == Kind::regular || kind() == Kind::device; }
     /// Access mode of the host descriptor, less what the guest gave up.
     [[nodiscard]] bool readable() const noexcept { return readable_ && (rights_base() & rights::kFdRead) != 0; }
     [[nodiscard]] bool writable() const noexcept { return writable_ && (rights_base() & rights::kFdWrite) != 0; }
@@ -129,6 +130,7 @@ private:
     bool readable_ = false;
     bool writable_ = false;
     bool read_only_tree_ = false;
+    bool never_blocks_ = false;  ///< regular files, directories, block devices, memory devices
     std::atomic<bool> exclusive_nonblocking_listener_{false};
     std::once_flag probed_;
     std::atomic<Rung> rung_{Rung::unknown};

@@ -138,7 +138,8 @@ void ThreadGroup::run_thread(Start& start) {
         const auto instance = Instance::create(store, start.module, imports);
         if (!instance) return failed(instance.error().error.message);
         const Func function = (*instance)->find_function(kStartFunction);
-        const std::array arguments = {Value::i32(static_cast<std::int32_t>(start.number)), Value::i32(static_cast<std::int32_t>(start.argument))};
+        const std::array arguments = {Value::i32(static_cast<std::int32_t>(start.number)),
+                                      Value::i32(static_cast<std::int32_t>(start.argument))};
         const CallResult result = function.call(arguments, {});
         if (result) return;
         const TrapCode code = result.error().code;
@@ -169,7 +170,8 @@ void ThreadGroup::interrupt_all(const Store* except) noexcept {
     for (Store* store : stores_) {
         if (store != except) store->interrupt(end_code_);
     }
-    if (first_ != nullptr && first_ != except) first_->interrupt(end_code_);
+    // Without threads, the first store is nobody's business but its own; it may not even exist any more.
+    if (first_ != nullptr && first_ != except && alive_ > 0) first_->interrupt(end_code_);
 }
 
 void ThreadGroup::end_others_and_wait() noexcept {

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "jit/runtime/store.h"
+#include "wasi/call_stats.h"
 #include "wasi/import_table.h"
 
 namespace pollux::wasi {
@@ -117,6 +118,8 @@ TrapCode Wasi::dispatch(CallContext& context, wasm::V128* values) {
               .interrupt = &store.interrupt_flag(),
               .abi = binding.abi};
 
+    CallStats* const stats = wasi.context_->config().call_stats;
+    const std::uint64_t begun = stats != nullptr ? monotonic_now() : 0;
     Status status = Errno::success;
     if (wasi.trace_) [[unlikely]] {
         // At once, so that the call that a hanging program waits in is seen.
@@ -126,6 +129,8 @@ TrapCode Wasi::dispatch(CallContext& context, wasm::V128* values) {
     } else {
         status = binding.import.invoke(call, values);
     }
+    ++wasi.calls_;
+    if (stats != nullptr) [[unlikely]] stats->count(binding.import, status, monotonic_now() - begun);
 
     if (status.trap() == TrapCode::none) {
         if (binding.import.returns_errno) values[0] = {static_cast<std::uint64_t>(status.error()), 0};

@@ -46,12 +46,15 @@ public:
     /// asked of `otherwise`. The Wasi must outlive the store.
     void define_imports(Linker& linker, Store& store, Linker::Resolver otherwise = nullptr);
 
-    /// wasi-threads: ends the threads that the program has started, and waits for their end. To be called when the program has ended and before
-    /// its store is destroyed; the destructor and the end of the process do it, too.
+    /// wasi-threads: ends the threads that the program has started, and waits for their end. To be called when the program has ended and
+    /// before its store is destroyed; the destructor and the end of the process do it, too.
     void end_threads() noexcept { threads_->end_others_and_wait(); }
 
     /// What the program handed to proc_exit, or 141 when a broken pipe ended it (Config::exit_on_broken_pipe); nothing before.
     [[nodiscard]] std::optional<std::uint32_t> exit_code() const noexcept { return context_->exit_code(); }
+
+    /// Calls of the first thread that have ended so far: while it does not change, the program waits or computes.
+    [[nodiscard]] std::uint64_t calls() const noexcept { return calls_; }
 
     [[nodiscard]] WasiContext& context() noexcept { return *context_; }
     [[nodiscard]] FiberScheduler& scheduler() noexcept { return *scheduler_; }
@@ -72,6 +75,7 @@ private:
     bool is_first_thread_ = false;
     std::map<std::pair<std::string, std::string>, std::shared_ptr<Memory>> memories_;  ///< shared ones that modules have imported
     std::optional<Trace> trace_;
+    std::uint64_t calls_ = 0;
     std::vector<std::unique_ptr<Binding>> bindings_;
 };
 

@@ -13,6 +13,7 @@ constexpr std::size_t kMaxCodeBytes = std::size_t{3} << 29;        // 1.5 GiB: t
 constexpr std::size_t kMaxBranchBytes = std::size_t{120} << 20;    // what `bl` of AArch64 reaches
 constexpr std::size_t kReservedPerByte = 32;                       // bytes of code for a byte of wasm: far more than seen, address space only
 constexpr std::size_t kExpectedPerByte = 8;
+constexpr std::size_t kStreamBytes = std::size_t{32} << 20;        // a module whose size is not known yet is taken for this large
 constexpr std::size_t kLazyStubBytes = 32 * 1024;
 
 }  // namespace
@@ -32,7 +33,8 @@ CompiledModule::CompiledModule(std::shared_ptr<Engine> engine) : engine_(std::mo
 
 CompiledModule::~CompiledModule() = default;
 
-Result<> CompiledModule::prepare(std::size_t wasm_bytes) {
+Result<> CompiledModule::prepare(std::size_t known_bytes) {
+    const std::size_t wasm_bytes = known_bytes != 0 ? known_bytes : kStreamBytes;
     const std::size_t functions = module_->functions.size() - module_->imported_functions;
     layout_ = InstanceLayout(*module_);
     environment_.module = module_.get();
@@ -48,8 +50,8 @@ Result<> CompiledModule::prepare(std::size_t wasm_bytes) {
     environment_.calls = short_branches && wasm_bytes * kExpectedPerByte > kMaxBranchBytes ? CallMode::table : CallMode::direct;
     const bool table = environment_.calls == CallMode::table;
     const std::size_t code_bytes = short_branches && !table ? std::min(wanted, kMaxBranchBytes) : wanted;
-    auto reserved = code_memory_.reserve(CodeSharing::sealed, code_bytes, std::min(code_bytes, wasm_bytes * kExpectedPerByte), table ? module_->functions.size() * sizeof(void*) : 0,
-                                         wasm_bytes >= tuning.huge_page_threshold);
+    auto reserved = code_memory_.reserve(CodeSharing::sealed, code_bytes, std::min(code_bytes, known_bytes * kExpectedPerByte), table ? module_->functions.size() * sizeof(void*) : 0,
+                                         known_bytes >= tuning.huge_page_threshold);
     if (!reserved) return reserved;
     if (table) environment_.function_table = reinterpret_cast<std::uint64_t>(code_memory_.data());
     region_.register_region({code_memory_.begin(), code_memory_.end(), &code_map_, this, nullptr, code_memory_.begin()});

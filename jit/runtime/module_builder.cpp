@@ -22,7 +22,6 @@
 namespace pollux {
 namespace {
 
-constexpr std::size_t kUnknownWasmBytes = std::size_t{32} << 20;  // what a stream is taken for when address space is reserved
 constexpr std::size_t kReadBytes = 256 * 1024;
 
 std::uint64_t now_ns() noexcept {
@@ -75,8 +74,8 @@ struct ModuleBuilder::State final : wasm::ModuleConsumer {
     std::condition_variable changed;
     std::deque<Batch> queue;
     bool closed = false;
-    std::uint32_t failed_function = ~std::uint32_t{0};  ///< the lowest that failed so far
-    std::optional<Error> error;
+    std::optional<Error> error;         ///< of the lowest function that failed so far:
+    std::atomic<std::uint32_t> failed_function{~std::uint32_t{0}};
     std::atomic<std::uint64_t> first_function_ns{0};
     std::atomic<std::uint64_t> last_function_ns{0};
 
@@ -94,7 +93,7 @@ struct ModuleBuilder::State final : wasm::ModuleConsumer {
     Result<> on_header_complete(const std::shared_ptr<const wasm::Module>& decoded) override {
         module = decoded.get();
         result->module_ = decoded;
-        return result->prepare(known_bytes != 0 ? known_bytes : kUnknownWasmBytes);
+        return result->prepare(known_bytes);
     }
 
     Result<> on_function(std::uint32_t function, std::span<const std::uint8_t> body) override {
@@ -165,11 +164,8 @@ struct ModuleBuilder::State final : wasm::ModuleConsumer {
 
     void run(Worker& worker, const Batch& work) {
         for (std::uint32_t function = work.first; function < work.end; ++function) {
-            {
-                // All functions before the first that failed are looked at, so that the error does not depend on timing.
-                const std::scoped_lock lock(mutex);
-                if (function > failed_function) return;
-            }
+            // All functions before the first that failed are looked at, so that the error does not depend on timing.
+            if (function > failed_function.load(std::memory_order_relaxed)) return;
             const wasm::Function& entry = module->functions[function];
             const std::span body(work.module_bytes + entry.body_offset, entry.body_size);
             Result<> done = lazy ? wasm::validate_function(*module, engine->options().features, worker.validation, function, body) : compile(worker, function, body);
@@ -178,8 +174,8 @@ struct ModuleBuilder::State final : wasm::ModuleConsumer {
             if (first_function_ns.load(std::memory_order_relaxed) == 0) first_function_ns.compare_exchange_strong(never, elapsed());
             if (done) continue;
             const std::scoped_lock lock(mutex);
-            if (function < failed_function) {
-                failed_function = function;
+            if (function < failed_function.load(std::memory_order_relaxed)) {
+                failed_function.store(function, std::memory_order_relaxed);
                 error = std::move(done.error());
             }
             return;
@@ -237,6 +233,7 @@ struct ModuleBuilder::State final : wasm::ModuleConsumer {
         CompiledModule& out = *result;
         out.times_.last_byte = elapsed();
         work(own, false);
+        if (batch.first != batch.end) run(own, std::exchange(batch, {}));  // decoding failed before the batch was full
         join(false);
         // A body's error comes before any error of what follows the code section.
         if (error) return std::unexpected(std::move(*error));

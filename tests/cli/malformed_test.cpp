@@ -64,9 +64,9 @@ protected:
         ASSERT_TRUE(accepted(engine_, bytes_));
     }
 
-    /// Every position of small modules, some thousand of large ones: the first, where the sections' heads are, and a random choice.
+    /// Every position of small modules, some hundred of large ones: the first, where the sections' heads are, and a random choice.
     [[nodiscard]] std::vector<std::size_t> positions() const {
-        constexpr std::size_t kAll = 4096, kFirst = 1000, kRandom = 1000;
+        constexpr std::size_t kAll = 4096, kFirst = 300, kRandom = 300;
         std::vector<std::size_t> positions;
         for (std::size_t i = 0; i < bytes_.size() && i < (bytes_.size() <= kAll ? kAll : kFirst); ++i) positions.push_back(i);
         std::mt19937 random(12345);

@@ -7,6 +7,7 @@
 #include "tools/pollux/objdump.h"
 #include "tools/pollux/report.h"
 #include "tools/pollux/run.h"
+#include "tools/pollux/serve.h"
 #include "tools/pollux/validate.h"
 #include "wasi/wasi.h"
 
@@ -15,6 +16,7 @@ namespace {
 
 constexpr const char* kHelp =
     "usage: pollux [run] [OPTIONS] FILE [ARGS...]   run a WebAssembly program (run may be left out)\n"
+    "       pollux serve --listen=ADDRESS [OPTIONS] FILE   run a program for each connection\n"
     "       pollux validate FILE...                 check modules\n"
     "       pollux objdump FILE                     show the machine code of a module's functions\n"
     "       pollux COMMAND --help                   what a command can do, all its options\n"
@@ -30,6 +32,7 @@ struct Command {
 
 constexpr Command kCommands[] = {
     {"run", run_command},
+    {"serve", serve_command},
     {"validate", validate_command},
     {"objdump", objdump_command},
 };

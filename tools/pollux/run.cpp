@@ -23,6 +23,7 @@
 #include "tools/pollux/terminal.h"
 #include "tools/pollux/time_limit.h"
 #include "tools/pollux/values.h"
+#include "wasi/call_stats.h"
 #include "wasi/wasi.h"
 
 extern char** environ;
@@ -138,6 +139,7 @@ public:
         const TimeLimit limit(*store_, options_.timeout);
         if (options_.fuel) store_->set_fuel(static_cast<std::int64_t>(std::min(*options_.fuel, std::uint64_t{1} << 62)));
         const auto ran = store_->run_on_fiber([&] { status = run_on_fiber(); });
+        if (call_stats_) print_message("WASI calls\n" + call_stats_->table());
         if (!ran) return report(ran.error());
         return status;
     }
@@ -146,7 +148,9 @@ private:
     /// Everything that can fail before the program runs.
     Step<void> open() {
         const auto failed = [](const Error& error, std::string_view context = {}) { return std::unexpected(report(error, context)); };
-        auto system = wasi::Wasi::create(wasi_config(options_));
+        wasi::Config config = wasi_config(options_);
+        if (options_.hostcall_stats) config.call_stats = &call_stats_.emplace();
+        auto system = wasi::Wasi::create(std::move(config));
         if (!system) return failed(system.error());
         wasi_ = *std::move(system);
         auto engine = Engine::create(engine_options(options_));
@@ -257,6 +261,7 @@ private:
     std::shared_ptr<Engine> engine_;
     std::shared_ptr<CompiledModule> module_;
     std::vector<std::pair<std::string, std::shared_ptr<CompiledModule>>> preloads_;
+    std::optional<wasi::CallStats> call_stats_;
     std::unique_ptr<wasi::Wasi> wasi_;
     std::unique_ptr<Store> store_;
     std::optional<Linker> linker_;

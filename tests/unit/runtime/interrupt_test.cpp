@@ -18,7 +18,8 @@ protected:
 
 TEST_P(Interrupts, EndlessLoops) {
     for (const char* name : {"spin", "call_for_ever", "fill_for_ever"}) {
-        for (int i = 0; i < 5; ++i) {
+        int in_the_guest = 0;  // and not before it began, which a busy machine can make happen
+        for (int i = 0; i < 500 && in_the_guest < 5; ++i) {
             std::thread other([&] {
                 std::this_thread::sleep_for(3ms);
                 guest.store->interrupt(TrapCode::interrupted);
@@ -26,9 +27,11 @@ TEST_P(Interrupts, EndlessLoops) {
             const Trap trap = trap_of(instance, name);
             other.join();
             EXPECT_EQ(trap.code, TrapCode::interrupted) << name;
-            ASSERT_FALSE(trap.frames.empty()) << name;
+            if (trap.frames.empty()) continue;
+            ++in_the_guest;
             EXPECT_EQ(trap.frames.back().module->function_name(trap.frames.back().function), name);
         }
+        EXPECT_EQ(in_the_guest, 5) << name;
     }
     EXPECT_EQ(result(instance, "sum", {Value::i32(10)}), Value::i32(65));
 }

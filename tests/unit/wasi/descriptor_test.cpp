@@ -38,6 +38,8 @@ TEST(Descriptor, OnlyATerminalLooksLikeOne) {
     };
     EXPECT_TRUE(is_a_tty(pty.terminal.get()));
     EXPECT_FALSE(is_a_tty(file.get()));
+    const UniqueFd null(::open("/dev/null", O_RDWR | O_CLOEXEC));
+    EXPECT_FALSE(is_a_tty(null.get()));
 }
 
 TEST(Descriptor, AccessModeShowsInTheRights) {
