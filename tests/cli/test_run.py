@@ -184,7 +184,7 @@ class Wrong(TestCase):
             (["run", "-C", "cache", "x.wasm"], "cache"),
             (["run", "-D", "coredump=x", "x.wasm"], "coredump"),
             (["run", "--profile=vtune", "x.wasm"], "vtune"),
-            (["run", "--stdin=nowhere", "x.wasm"], "nowhere"),
+            (["run", "--stdin=", "x.wasm"], "--stdin"),
             (["run", "--tty=blue", "x.wasm"], "blue"),
             (["validate"], "validate"),
             (["objdump"], "objdump"),
@@ -270,7 +270,9 @@ class Streams(TestCase):
 
     def test_stdin_file(self):
         path = self.write_file(b"from a file", "input")
-        self.check(pollux("run", f"--stdin=file:{path}", guest("cat"), stdin=b"not read"), 0, b"from a file")
+        for option in (f"--stdin={path}", f"--stdin=file:{path}"):
+            self.check(pollux("run", option, guest("cat"), stdin=b"not read"), 0, b"from a file")
+        self.assertIn("nowhere", self.check(pollux("run", "--stdin=nowhere", guest("cat")), 1))
 
     def test_closed_streams(self):
         # Started without a stdin, stdout or stderr: whatever pollux opens must not become one of them.
