@@ -13,8 +13,8 @@ std::string line(std::string_view name, std::uint64_t calls, std::uint64_t error
     std::array<char, 160> text{};
     const double milliseconds = static_cast<double>(nanoseconds) / 1e6;
     const double each = calls == 0 ? 0 : static_cast<double>(nanoseconds) / 1e3 / static_cast<double>(calls);
-    std::snprintf(text.data(), text.size(), "%-26.*s %12" PRIu64 " %10" PRIu64 " %14.3f %12.3f\n", static_cast<int>(name.size()), name.data(), calls,
-                  errors, milliseconds, each);
+    std::snprintf(text.data(), text.size(), "%-26.*s %12" PRIu64 " %10" PRIu64 " %14.3f %12.3f\n", static_cast<int>(name.size()),
+                  name.data(), calls, errors, milliseconds, each);
     return text.data();
 }
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Ten thousand connections to `pollux serve` with an echo program, on one thread: every one is answered, idle ones cost no time, and active ones
-are answered promptly beside them. Times and memory are printed, and only bounded where a hang or a leak would show."""
+"""Ten thousand connections to `pollux serve` with an echo program, on one thread: every one is answered, idle ones cost no time, and
+active ones are answered promptly beside them. Times and memory are printed, and only bounded where a hang or a leak would show."""
 import os
 import resource
 import select
@@ -14,10 +14,10 @@ from serving import Server, guest
 
 IDLE = int(os.environ.get("POLLUX_LOAD", "10000"))
 ACTIVE = 100
-ROUNDS = 50
+ROUNDS = 20
 SPARE = 200
 IN_FLIGHT = 500  # connections that are being made at a time
-BOUND = 45  # seconds for everything
+BOUND = 300  # seconds for everything
 
 begun = time.monotonic()
 
@@ -121,7 +121,8 @@ def main():
 
         at = time.monotonic()
         idle = client.connect(IDLE, b"hello")
-        print(f"{IDLE} connections opened and answered in {time.monotonic() - at:.2f} s, {server.cpu_seconds():.2f} s of the server's", flush=True)
+        print(f"{IDLE} connections opened and answered in {time.monotonic() - at:.2f} s, {server.cpu_seconds():.2f} s of the server's",
+              flush=True)
         resident_all, tables_all = server.memory_kib()
         mappings_all = server.mappings()
         print(f"an idle guest: {(resident_all - resident) / IDLE:.1f} KiB resident, {(tables_all - tables) / IDLE:.1f} KiB of page tables, "
@@ -138,7 +139,7 @@ def main():
         times = client.latencies(active, ROUNDS)
         print(f"{ACTIVE} active connections beside them, {len(times)} round trips: p50 {percentile(times, 50):.2f} ms, "
               f"p99 {percentile(times, 99):.2f} ms (all {ACTIVE} at once)")
-        times = client.latencies(active[:1], 500)
+        times = client.latencies(active[:1], 200)
         print(f"one active connection, {len(times)} round trips: p50 {percentile(times, 50):.3f} ms, p99 {percentile(times, 99):.3f} ms")
 
         at = time.monotonic()

@@ -26,7 +26,8 @@ Guest::~Guest() {
     hang_up(std::move(connection_.socket));
 }
 
-Result<std::unique_ptr<Guest>> Guest::create(const ServedProgram& program, Connection connection, std::move_only_function<void(Guest&)> at_end) {
+Result<std::unique_ptr<Guest>> Guest::create(const ServedProgram& program, Connection connection,
+                                             std::move_only_function<void(Guest&)> at_end) {
     std::unique_ptr<Guest> guest(new Guest(program, std::move(connection)));
     wasi::Config config = program.config;
     for (const std::size_t stream : {0, 1}) {

@@ -33,7 +33,8 @@ enum class EndReason : std::uint8_t { none, time_limit, idle, shutdown };
 
 class Guest {
 public:
-    /// Takes the connection. `at_end` is called on the guest's fiber as the last thing it does. Error of kind resource: the system has no room.
+    /// Takes the connection. `at_end` is called on the guest's fiber as the last thing it does. Error of kind resource: the system has no
+    /// room.
     [[nodiscard]] static Result<std::unique_ptr<Guest>> create(const ServedProgram& program, Connection connection,
                                                                std::move_only_function<void(Guest&)> at_end);
     Guest(const Guest&) = delete;

@@ -1,5 +1,5 @@
-// One fiber accepts, looks after time limits and buries guests; each guest is a fiber. All wait in one reactor, on the program's only thread
-// that runs code of guests.
+// One fiber accepts, looks after time limits and buries guests; each guest is a fiber. All wait in one reactor, on the program's only
+// thread that runs code of guests.
 #include "tools/pollux/serve.h"
 
 #include <sys/eventfd.h>

@@ -74,17 +74,17 @@ std::string serve_help() {
     ServeOptions unused;
     return "usage: pollux serve --listen=ADDRESS [OPTIONS] FILE [ARGS...]\n"
            "\n"
-           "Serves each connection with a fresh instance of the program, whose standard input and output are the connection, as inetd does.\n"
-           "All guests run on one thread, and take turns: one that computes without end is interrupted by a timer. The program is compiled\n"
-           "once. A guest's standard error is ours. What ends a guest other than its own exit is reported with the address of its peer, and\n"
-           "harms no other guest.\n"
+           "Serves each connection with a fresh instance of the program, whose standard input and output are the connection, as inetd\n"
+           "does. All guests run on one thread, and take turns: one that computes without end is interrupted by a timer. The program is\n"
+           "compiled once. A guest's standard error is ours. What ends a guest other than its own exit is reported with the address of\n"
+           "its peer, and harms no other guest.\n"
            "\n"
            "options:\n" +
            option_lines(own_options(unused)) +
            "\n"
            "and for each guest, as in pollux run --help: --dir, --dir-ro, --env, --argv0, --connect, --allow-net, --allow-dns, --fuel,\n"
-           "--stdin=block|nonblock|null|FILE, --on-broken-pipe, --trace, --hostcall-stats (of all together, at the end), -W, -S, -O, -C, -D.\n"
-           "Here max-wasm-stack of -W is 256KiB by default.\n"
+           "--stdin=block|nonblock|null|FILE, --on-broken-pipe, --trace, --hostcall-stats (of all together, at the end), -W, -S, -O, -C,\n"
+           "-D. Here max-wasm-stack of -W is 256KiB by default.\n"
            "\n"
            "SIGTERM and SIGINT: no connection is accepted any more, the guests have the time of --grace to end, the rest is ended; exit\n"
            "status 0. A second signal ends everything at once.\n"
