@@ -30,7 +30,7 @@ std::uint32_t SinglePassCompiler<M>::set_arguments(const wasm::FuncType& type, b
     ParallelMove<M> moves;
     ParameterAssigner assigner(M::kHomesGp.size(), M::kHomesFp.size());
     for (std::size_t i = 0; i < type.params.size(); ++i) {
-        const Value& value = stack_[first + i];
+        const AbstractValue& value = stack_[first + i];
         const Location location = assigner.next(value.kind);
         Reg from = register_of(value);
         if (location.where != Location::Where::memory) {
@@ -53,7 +53,7 @@ std::uint32_t SinglePassCompiler<M>::set_arguments(const wasm::FuncType& type, b
     moves.emit(masm_);
     ParameterAssigner again(M::kHomesGp.size(), M::kHomesFp.size());
     for (std::size_t i = 0; i < type.params.size(); ++i) {
-        const Value& value = stack_[first + i];
+        const AbstractValue& value = stack_[first + i];
         const Location location = again.next(value.kind);
         if (location.where != Location::Where::memory && !register_of(value).valid()) load_value(value, target_of(location));
     }
@@ -132,8 +132,8 @@ void SinglePassCompiler<M>::call(std::uint32_t function) {
 /// Pops a table index and loads the FuncRef there into kCallTarget: in bounds, not null, of the right type.
 template <class M>
 void SinglePassCompiler<M>::load_callee(TypeId type, std::uint32_t table) {
-    Value index = pop();
-    if (index.type == Value::Type::reg && index.reg == M::kCallTarget) own(index, RegSet::of(M::kCallTarget));
+    AbstractValue index = pop();
+    if (index.type == AbstractValue::Type::reg && index.reg == M::kCallTarget) own(index, RegSet::of(M::kCallTarget));
     take(M::kCallTarget);
     emit_table_bounds(index, table, M::kCallTarget);
     const Reg at = use(index, RegSet::of(M::kCallTarget));
@@ -157,7 +157,7 @@ void SinglePassCompiler<M>::check_signature(TypeId type, Reg callee) {
     }
     // Rare: the helper clobbers everything, so on both paths everything is in its slot, the FuncRef too.
     push_reg(Kind::ref, callee);
-    const Value held = stack_.back();
+    const AbstractValue held = stack_.back();
     flush_registers(flushed_, stack_.size());
     save_homes();
     Label same;
@@ -194,8 +194,8 @@ void SinglePassCompiler<M>::call_indirect(TypeId type, std::uint32_t table) {
 template <class M>
 void SinglePassCompiler<M>::call_ref(TypeId type) {
     prepare();
-    Value reference = pop();
-    if (!(reference.type == Value::Type::reg && reference.reg == M::kCallTarget)) {
+    AbstractValue reference = pop();
+    if (!(reference.type == AbstractValue::Type::reg && reference.reg == M::kCallTarget)) {
         take(M::kCallTarget);
         load_value(reference, M::kCallTarget);
         release(reference);
@@ -250,8 +250,8 @@ void SinglePassCompiler<M>::return_call_indirect(TypeId type, std::uint32_t tabl
 template <class M>
 void SinglePassCompiler<M>::return_call_ref(TypeId type) {
     prepare();
-    Value reference = pop();
-    if (!(reference.type == Value::Type::reg && reference.reg == M::kCallTarget)) {
+    AbstractValue reference = pop();
+    if (!(reference.type == AbstractValue::Type::reg && reference.reg == M::kCallTarget)) {
         take(M::kCallTarget);
         load_value(reference, M::kCallTarget);
         release(reference);

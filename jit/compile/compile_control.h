@@ -56,12 +56,12 @@ bool SinglePassCompiler<M>::results_in_place(const ControlFrame& frame) const {
     ResultAssigner assigner;
     detail::SlotCounter slots(frame.depth);
     for (std::size_t i = 0; i < types.size(); ++i) {
-        const Value& value = stack_[first + i];
+        const AbstractValue& value = stack_[first + i];
         const std::uint32_t slot = slots.next(value.kind);
         const Location location = assigner.next(value.kind);
         if (frame.type == ControlFrame::Type::loop || location.where == Location::Where::memory) {
-            if (value.type != Value::Type::spilled || value.depth != slot) return false;
-        } else if (value.type != Value::Type::reg || value.reg != (wasm::is_fp(value.kind) ? M::kResultFp : M::kResultGp)) {
+            if (value.type != AbstractValue::Type::spilled || value.depth != slot) return false;
+        } else if (value.type != AbstractValue::Type::reg || value.reg != (wasm::is_fp(value.kind) ? M::kResultFp : M::kResultGp)) {
             return false;
         }
     }
@@ -83,20 +83,20 @@ void SinglePassCompiler<M>::place_results(const ControlFrame& frame) {
         ResultAssigner assigner;
         detail::SlotCounter slots(frame.depth);
         for (std::size_t i = 0; i < types.size(); ++i) {
-            const Value& value = stack_[first + i];
+            const AbstractValue& value = stack_[first + i];
             const std::uint32_t slot = slots.next(value.kind);
             const bool in_memory = assigner.next(value.kind).where == Location::Where::memory || is_loop;
             const Reg result = wasm::is_fp(value.kind) ? M::kResultFp : M::kResultGp;
-            const bool moved_aside = in_memory && value.type == Value::Type::reg && value.reg == result && !is_loop;
+            const bool moved_aside = in_memory && value.type == AbstractValue::Type::reg && value.reg == result && !is_loop;
             action(value, slot, in_memory, result, moved_aside);
         }
     };
-    for_each([&](const Value& value, std::uint32_t, bool, Reg result, bool moved_aside) {
+    for_each([&](const AbstractValue& value, std::uint32_t, bool, Reg result, bool moved_aside) {
         if (moved_aside) masm_.store_slot(value.kind, slot_of(value), result);
     });
-    for_each([&](const Value& value, std::uint32_t slot, bool in_memory, Reg result, bool moved_aside) {
+    for_each([&](const AbstractValue& value, std::uint32_t slot, bool in_memory, Reg result, bool moved_aside) {
         if (!in_memory) {
-            if (value.type != Value::Type::reg || value.reg != result) load_value(value, result);
+            if (value.type != AbstractValue::Type::reg || value.reg != result) load_value(value, result);
             return;
         }
         const std::int32_t to = -static_cast<std::int32_t>(operands_base_ + slot);
@@ -105,9 +105,9 @@ void SinglePassCompiler<M>::place_results(const ControlFrame& frame) {
             masm_.store_slot(value.kind, to, from);
         } else if (value.is_constant()) {
             masm_.store_slot_imm(to, static_cast<std::int64_t>(value.bits));
-        } else if (value.type == Value::Type::local || value.depth != slot) {
+        } else if (value.type == AbstractValue::Type::local || value.depth != slot) {
             const Reg scratch = wasm::is_fp(value.kind) ? M::kScratchFp : M::kScratchGp;
-            masm_.load_slot(value.kind, scratch, value.type == Value::Type::local ? locals_[value.bits].slot : slot_of(value));
+            masm_.load_slot(value.kind, scratch, value.type == AbstractValue::Type::local ? locals_[value.bits].slot : slot_of(value));
             masm_.store_slot(value.kind, to, scratch);
         }
     });
@@ -344,7 +344,7 @@ void SinglePassCompiler<M>::br_if(std::uint32_t depth) {
 template <class M>
 void SinglePassCompiler<M>::br_table(std::span<const std::uint32_t> depths, std::uint32_t default_depth) {
     prepare();
-    Value index = pop();
+    AbstractValue index = pop();
     const Reg selector = own(index);
     const std::size_t count = depths.size() + 1;
     const auto depth_of = [&](std::size_t i) { return i < depths.size() ? depths[i] : default_depth; };

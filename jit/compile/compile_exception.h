@@ -93,7 +93,7 @@ void SinglePassCompiler<M>::throw_(std::uint32_t tag) {
     claim(M::kResultGp);
     const std::size_t first = stack_.size() - type.params.size();
     for (std::size_t i = 0; i < type.params.size(); ++i) {
-        const Value& value = stack_[first + i];
+        const AbstractValue& value = stack_[first + i];
         const Reg scratch = wasm::is_fp(value.kind) ? M::kScratchFp : M::kScratchGp;
         load_value(value, scratch);
         masm_.store(detail::whole_store(value.kind), {M::kResultGp, kNoReg, ExceptionObject::argument_offset(i)}, scratch);
@@ -116,7 +116,7 @@ void SinglePassCompiler<M>::throw_reference() {
 template <class M>
 void SinglePassCompiler<M>::throw_ref() {
     prepare();
-    Value reference = pop();
+    AbstractValue reference = pop();
     const Reg reg = own(reference);
     masm_.compare_trap(IntCond::eq, Width::w64, reg, Operand::imm(0), TrapCode::null_reference);
     push_reg(Kind::ref, reg);

@@ -28,7 +28,7 @@ typename SinglePassCompiler<M>::Access SinglePassCompiler<M>::access(const MemAr
     constexpr std::uint64_t kFoldable = std::numeric_limits<std::int32_t>::max();
     Access access;
     access.index = pop();
-    Value& index = access.index;
+    AbstractValue& index = access.index;
     std::uint64_t offset = memarg.offset;
 
     if (explicit_bounds(memarg.memory)) {
@@ -131,7 +131,7 @@ template <wasm::Opcode kOp>
 void SinglePassCompiler<M>::store(const MemArg& memarg) {
     prepare();
     constexpr StoreOp kStore = detail::store_op(kOp);
-    Value value = pop();
+    AbstractValue value = pop();
     if (!value.is_constant()) use(value);
     const Access at = access(memarg, access_bytes(kOp));
     if (value.is_constant()) {  // a float's bits are stored as an integer
@@ -149,7 +149,7 @@ template <class M>
 template <wasm::Opcode kOp>
 void SinglePassCompiler<M>::load_lane(const MemArg& memarg, std::uint8_t lane) {
     prepare();
-    Value vector = pop();
+    AbstractValue vector = pop();
     const Reg v = use(vector);
     const Access at = access(memarg, access_bytes(kOp));
     const Reg d = destination(Kind::v128, vector, at.index);
@@ -162,7 +162,7 @@ template <class M>
 template <wasm::Opcode kOp>
 void SinglePassCompiler<M>::store_lane(const MemArg& memarg, std::uint8_t lane) {
     prepare();
-    Value vector = pop();
+    AbstractValue vector = pop();
     const Reg v = use(vector);
     const Access at = access(memarg, access_bytes(kOp));
     masm_.simd_store_lane(kOp, v, at.address, lane);
@@ -218,7 +218,7 @@ void SinglePassCompiler<M>::call_helper(Helper helper, std::size_t operands, std
     save_homes();
     ParallelMove<M> moves;
     for (std::size_t i = 0; i < operands; ++i) {
-        const Value& value = stack_[first + i];
+        const AbstractValue& value = stack_[first + i];
         if (const Reg from = register_of(value); from.valid()) moves.add(value.kind, M::kHelperArguments[i], from);
     }
     moves.emit(masm_);
@@ -267,8 +267,8 @@ void SinglePassCompiler<M>::global_get(std::uint32_t global) {
     const Kind kind = module_->globals[global].type.type.kind();
     Reg pointer = kNoReg;
     const Address address = global_address(global, pointer);
-    Value held{.kind = Kind::i64, .reg = pointer};
-    if (pointer.valid()) held.type = Value::Type::reg;
+    AbstractValue held{.kind = Kind::i64, .reg = pointer};
+    if (pointer.valid()) held.type = AbstractValue::Type::reg;
     const Reg d = destination(kind, held);
     masm_.load(detail::whole_load(kind), d, address);
     push_result(kind, d);
@@ -278,7 +278,7 @@ template <class M>
 void SinglePassCompiler<M>::global_set(std::uint32_t global) {
     prepare();
     const Kind kind = module_->globals[global].type.type.kind();
-    Value value = pop();
+    AbstractValue value = pop();
     const Reg from = use(value);
     Reg pointer = kNoReg;
     const Address address = global_address(global, pointer);

@@ -145,7 +145,7 @@ void SinglePassCompiler<M>::alu() {
     if constexpr (kAlu == AluOp::add) {
         if (shift_pending_) {
             shift_pending_ = false;
-            Value a = pop();
+            AbstractValue a = pop();
             const Reg ra = use(a);
             const Reg rb = use(shifted_);
             const Reg d = destination(kKind, a, shifted_);
@@ -153,9 +153,9 @@ void SinglePassCompiler<M>::alu() {
             return push_result(kKind, d);
         }
     }
-    Value b = pop();
-    Value a = pop();
-    if (kAlu != AluOp::sub && (a.is_constant() || a.type == Value::Type::spilled)) std::swap(a, b);
+    AbstractValue b = pop();
+    AbstractValue a = pop();
+    if (kAlu != AluOp::sub && (a.is_constant() || a.type == AbstractValue::Type::spilled)) std::swap(a, b);
     const Reg ra = use(a);
     const Operand ob = operand(b);
     const Reg d = destination(kKind, a, b);
@@ -167,9 +167,9 @@ template <class M>
 template <Width kWidth>
 void SinglePassCompiler<M>::multiply() {
     constexpr Kind kKind = kWidth == Width::w32 ? Kind::i32 : Kind::i64;
-    Value b = pop();
-    Value a = pop();
-    if (a.is_constant() || a.type == Value::Type::spilled) std::swap(a, b);
+    AbstractValue b = pop();
+    AbstractValue a = pop();
+    if (a.is_constant() || a.type == AbstractValue::Type::spilled) std::swap(a, b);
     const Reg ra = use(a);
     const Operand ob = operand(b);
     const Reg d = destination(kKind, a, b);
@@ -186,7 +186,7 @@ template <ShiftOp kShift, Width kWidth>
 void SinglePassCompiler<M>::shift() {
     constexpr Kind kKind = kWidth == Width::w32 ? Kind::i32 : Kind::i64;
     constexpr std::uint64_t kMask = kWidth == Width::w32 ? 31 : 63;
-    Value count = pop();
+    AbstractValue count = pop();
     if (count.is_constant()) {
         const auto amount = static_cast<std::uint8_t>(count.bits & kMask);
         if (kShift == ShiftOp::shl && amount >= 1 && amount <= 3 && next_is(kWidth == Width::w32 ? Opcode::I32Add : Opcode::I64Add)) {
@@ -195,13 +195,13 @@ void SinglePassCompiler<M>::shift() {
             shift_pending_ = true;
             return;
         }
-        Value a = pop();
+        AbstractValue a = pop();
         const Reg ra = use(a);
         const Reg d = destination(kKind, a);
         masm_.shift(kShift, kWidth, d, ra, Operand::imm(amount));
         return push_result(kKind, d);
     }
-    Value a = pop();
+    AbstractValue a = pop();
     const Reg fixed = masm_.shift_count_register(kShift);
     if (!fixed.valid()) {
         const Reg rc = use(count);
@@ -211,8 +211,8 @@ void SinglePassCompiler<M>::shift() {
         return push_result(kKind, d);
     }
     // The count goes to its register; what is there moves away first.
-    if (!(count.type == Value::Type::reg && count.reg == fixed)) {
-        if (a.type == Value::Type::reg && a.reg == fixed) own(a, RegSet::of(fixed));
+    if (!(count.type == AbstractValue::Type::reg && count.reg == fixed)) {
+        if (a.type == AbstractValue::Type::reg && a.reg == fixed) own(a, RegSet::of(fixed));
         take(fixed);
         load_value(count, fixed);
         release(count);
@@ -228,8 +228,8 @@ template <class M>
 template <DivOp kDiv, Width kWidth>
 void SinglePassCompiler<M>::divide() {
     constexpr Kind kKind = kWidth == Width::w32 ? Kind::i32 : Kind::i64;
-    Value b = pop();
-    Value a = pop();
+    AbstractValue b = pop();
+    AbstractValue a = pop();
     constexpr bool kUnsigned = kDiv == DivOp::div_u || kDiv == DivOp::rem_u;
     if (kUnsigned && b.is_constant() && std::has_single_bit(b.bits)) {
         const Reg ra = use(a);
@@ -253,9 +253,9 @@ void SinglePassCompiler<M>::divide() {
     } else {
         constexpr RegSet kFixed = RegSet::of(M::kDivLow, M::kDivHigh);
         // The divisor leaves the fixed registers, then the dividend comes to its own; values on the stack make room.
-        if (b.type == Value::Type::reg && kFixed.has(b.reg)) own(b, kFixed);
+        if (b.type == AbstractValue::Type::reg && kFixed.has(b.reg)) own(b, kFixed);
         const Reg rb = use(b, kFixed);
-        if (!(a.type == Value::Type::reg && a.reg == M::kDivLow)) {
+        if (!(a.type == AbstractValue::Type::reg && a.reg == M::kDivLow)) {
             take(M::kDivLow);
             load_value(a, M::kDivLow);
             release(a);
@@ -275,7 +275,7 @@ template <class M>
 template <BitOp kBit, Width kWidth>
 void SinglePassCompiler<M>::bit_count() {
     constexpr Kind kKind = kWidth == Width::w32 ? Kind::i32 : Kind::i64;
-    Value a = pop();
+    AbstractValue a = pop();
     const Reg ra = use(a);
     const Reg d = destination(kKind, a);
     masm_.bit_count(kBit, kWidth, d, ra);
@@ -286,9 +286,9 @@ template <class M>
 void SinglePassCompiler<M>::extend(ExtendOp op) {
     const bool wraps = op == ExtendOp::u32_64 && stack_.back().kind == Kind::i64;
     const Kind to = wraps || op == ExtendOp::s8_32 || op == ExtendOp::s16_32 ? Kind::i32 : Kind::i64;
-    Value a = pop();
+    AbstractValue a = pop();
     if (a.is_constant() && op == ExtendOp::u32_64) return push_constant(to, a.bits & 0xffff'ffff);
-    if (op == ExtendOp::u32_64 && !wraps && a.type == Value::Type::reg) {
+    if (op == ExtendOp::u32_64 && !wraps && a.type == AbstractValue::Type::reg) {
         return push_reg(Kind::i64, a.reg);  // i32 values are zero-extended already
     }
     const Reg ra = use(a);
@@ -321,14 +321,14 @@ Condition SinglePassCompiler<M>::pop_condition() {
     }
     Condition condition;
     condition.a = pop();
-    condition.b = {.type = Value::Type::constant, .kind = Kind::i32};
+    condition.b = {.type = AbstractValue::Type::constant, .kind = Kind::i32};
     return condition;
 }
 
 /// Brings the operands of an integer comparison where the masm wants them: `a` into a register.
 template <class M>
 Condition SinglePassCompiler<M>::integer_operands(Condition condition, Reg& a, RegSet except) {
-    if (condition.a.is_constant() || (condition.a.type == Value::Type::spilled && !condition.b.is_constant())) {
+    if (condition.a.is_constant() || (condition.a.type == AbstractValue::Type::spilled && !condition.b.is_constant())) {
         std::swap(condition.a, condition.b);
         condition.integer = swap_operands(condition.integer);
     }
@@ -377,7 +377,7 @@ void SinglePassCompiler<M>::compare_zero(Width width) {
     }
     Condition condition{.width = width, .integer = IntCond::eq, .a = {}, .b = {}};
     condition.a = pop();
-    condition.b = {.type = Value::Type::constant, .kind = condition.a.kind};
+    condition.b = {.type = AbstractValue::Type::constant, .kind = condition.a.kind};
     set_condition(condition);
 }
 
@@ -394,9 +394,9 @@ void SinglePassCompiler<M>::fp_compare(FloatCond cond, Width width) {
 template <class M>
 void SinglePassCompiler<M>::fp_binary(FpBinOp op, Width width) {
     const Kind kind = width == Width::w32 ? Kind::f32 : Kind::f64;
-    Value b = pop();
-    Value a = pop();
-    if ((op == FpBinOp::add || op == FpBinOp::mul) && a.type == Value::Type::spilled) std::swap(a, b);
+    AbstractValue b = pop();
+    AbstractValue a = pop();
+    if ((op == FpBinOp::add || op == FpBinOp::mul) && a.type == AbstractValue::Type::spilled) std::swap(a, b);
     const Reg ra = use(a);
     const Operand ob = b.is_constant() ? Operand(use(b)) : register_or_slot(b);
     const Reg d = destination(kind, a, b);
@@ -407,7 +407,7 @@ void SinglePassCompiler<M>::fp_binary(FpBinOp op, Width width) {
 template <class M>
 void SinglePassCompiler<M>::fp_unary(FpUnOp op, Width width) {
     const Kind kind = width == Width::w32 ? Kind::f32 : Kind::f64;
-    Value a = pop();
+    AbstractValue a = pop();
     const Reg ra = use(a);
     const Reg d = destination(kind, a);
     masm_.fp_unary(op, width, d, ra);
@@ -416,7 +416,7 @@ void SinglePassCompiler<M>::fp_unary(FpUnOp op, Width width) {
 
 template <class M>
 void SinglePassCompiler<M>::convert(Opcode op, Kind, Kind to) {
-    Value a = pop();
+    AbstractValue a = pop();
     const Reg ra = use(a);
     const Reg d = destination(to, a);
     masm_.convert(op, d, ra);
@@ -426,7 +426,7 @@ void SinglePassCompiler<M>::convert(Opcode op, Kind, Kind to) {
 template <class M>
 void SinglePassCompiler<M>::reinterpret(Kind from, Kind to) {
     const Width width = from == Kind::i32 || from == Kind::f32 ? Width::w32 : Width::w64;
-    Value a = pop();
+    AbstractValue a = pop();
     if (a.is_constant()) return push_constant(to, a.bits);
     const Reg ra = use(a);
     const Reg d = destination(to, a);
@@ -447,10 +447,10 @@ void SinglePassCompiler<M>::select(Kind kind) {
         push_condition(condition);
         condition = {};
         condition.a = pop();
-        condition.b = {.type = Value::Type::constant, .kind = Kind::i32};
+        condition.b = {.type = AbstractValue::Type::constant, .kind = Kind::i32};
     }
-    Value f = pop();
-    Value t = pop();
+    AbstractValue f = pop();
+    AbstractValue t = pop();
     Reg a;
     condition = integer_operands(condition, a);
     const Operand b = operand(condition.b);

@@ -12,7 +12,7 @@ std::int32_t SinglePassCompiler<M>::table_cell(std::uint32_t table) const {
 
 /// Traps unless a popped index is inside the table; leaves the address of its elements in `elements`.
 template <class M>
-void SinglePassCompiler<M>::emit_table_bounds(Value& index, std::uint32_t table, Reg elements) {
+void SinglePassCompiler<M>::emit_table_bounds(AbstractValue& index, std::uint32_t table, Reg elements) {
     const Reg at = use(index, RegSet::of(elements));
     masm_.load(LoadOp::u64, elements, {M::kContext, kNoReg, table_cell(table)});
     const Reg length = allocate_gp(RegSet::of(elements));
@@ -25,7 +25,7 @@ void SinglePassCompiler<M>::emit_table_bounds(Value& index, std::uint32_t table,
 template <class M>
 void SinglePassCompiler<M>::table_get(std::uint32_t table) {
     prepare();
-    Value index = pop();
+    AbstractValue index = pop();
     use(index);
     const Reg elements = allocate_gp();
     emit_table_bounds(index, table, elements);
@@ -38,8 +38,8 @@ void SinglePassCompiler<M>::table_get(std::uint32_t table) {
 template <class M>
 void SinglePassCompiler<M>::table_set(std::uint32_t table) {
     prepare();
-    Value value = pop();
-    Value index = pop();
+    AbstractValue value = pop();
+    AbstractValue index = pop();
     use(index);
     const Reg elements = allocate_gp();
     emit_table_bounds(index, table, elements);
@@ -95,10 +95,10 @@ void SinglePassCompiler<M>::ref_func(std::uint32_t function) {
 }
 
 template <class M>
-Condition SinglePassCompiler<M>::null_test(const Value& reference) const {
+Condition SinglePassCompiler<M>::null_test(const AbstractValue& reference) const {
     Condition condition{.width = Width::w64, .integer = IntCond::eq, .a = {}, .b = {}};
     condition.a = reference;
-    condition.b = {.type = Value::Type::constant, .kind = Kind::ref};
+    condition.b = {.type = AbstractValue::Type::constant, .kind = Kind::ref};
     return condition;
 }
 
@@ -111,7 +111,7 @@ void SinglePassCompiler<M>::ref_is_null() {
 template <class M>
 void SinglePassCompiler<M>::ref_as_non_null() {
     prepare();
-    Value reference = pop();
+    AbstractValue reference = pop();
     const Reg reg = own(reference);
     masm_.compare_trap(IntCond::eq, Width::w64, reg, Operand::imm(0), TrapCode::null_reference);
     push_reg(Kind::ref, reg);
@@ -127,10 +127,10 @@ void SinglePassCompiler<M>::ref_eq() {
 template <class M>
 void SinglePassCompiler<M>::br_on_null(std::uint32_t depth) {
     prepare();
-    Value reference = pop();
+    AbstractValue reference = pop();
     const Reg reg = own(reference);
     // A copy is tested: the branch takes its operands' registers back.
-    Value tested{.type = Value::Type::reg, .kind = Kind::ref, .reg = reg};
+    AbstractValue tested{.type = AbstractValue::Type::reg, .kind = Kind::ref, .reg = reg};
     branch_when(null_test(tested), frame_at(depth));
     free_.remove(reg);
     push_reg(Kind::ref, reg);
@@ -139,7 +139,7 @@ void SinglePassCompiler<M>::br_on_null(std::uint32_t depth) {
 template <class M>
 void SinglePassCompiler<M>::br_on_non_null(std::uint32_t depth) {
     prepare();
-    Value reference = pop();
+    AbstractValue reference = pop();
     const Reg reg = own(reference);
     push_reg(Kind::ref, reg);
     Condition condition = null_test(stack_.back());

@@ -15,7 +15,7 @@ void SinglePassCompiler<M>::v128_const(wasm::V128 value) {
 
 template <class M>
 void SinglePassCompiler<M>::simd_unary(Opcode op) {
-    Value a = pop();
+    AbstractValue a = pop();
     const Reg ra = use(a);
     const Reg d = destination(Kind::v128, a);
     masm_.simd_unary(op, d, ra);
@@ -24,8 +24,8 @@ void SinglePassCompiler<M>::simd_unary(Opcode op) {
 
 template <class M>
 void SinglePassCompiler<M>::simd_binary(Opcode op) {
-    Value b = pop();
-    Value a = pop();
+    AbstractValue b = pop();
+    AbstractValue a = pop();
     const Reg ra = use(a);
     const Reg rb = use(b);
     const Reg d = destination(Kind::v128, a, b);
@@ -35,9 +35,9 @@ void SinglePassCompiler<M>::simd_binary(Opcode op) {
 
 template <class M>
 void SinglePassCompiler<M>::simd_ternary(Opcode op) {
-    Value c = pop();
-    Value b = pop();
-    Value a = pop();
+    AbstractValue c = pop();
+    AbstractValue b = pop();
+    AbstractValue a = pop();
     const Reg ra = use(a);
     const Reg rb = use(b);
     const Reg rc = use(c);
@@ -48,8 +48,8 @@ void SinglePassCompiler<M>::simd_ternary(Opcode op) {
 
 template <class M>
 void SinglePassCompiler<M>::simd_shift(Opcode op) {
-    Value count = pop();
-    Value a = pop();
+    AbstractValue count = pop();
+    AbstractValue a = pop();
     const Operand amount = count.is_constant() ? operand(count) : Operand(use(count));
     const Reg ra = use(a);
     const Reg d = destination(Kind::v128, a, count);
@@ -59,7 +59,7 @@ void SinglePassCompiler<M>::simd_shift(Opcode op) {
 
 template <class M>
 void SinglePassCompiler<M>::simd_splat(Opcode op, Kind) {
-    Value a = pop();
+    AbstractValue a = pop();
     const Reg ra = use(a);
     const Reg d = destination(Kind::v128, a);
     masm_.simd_splat(op, d, ra);
@@ -68,7 +68,7 @@ void SinglePassCompiler<M>::simd_splat(Opcode op, Kind) {
 
 template <class M>
 void SinglePassCompiler<M>::simd_test(Opcode op) {
-    Value a = pop();
+    AbstractValue a = pop();
     const Reg ra = use(a);
     const Reg d = destination(Kind::i32, a);
     masm_.simd_test(op, d, ra);
@@ -80,8 +80,8 @@ template <wasm::Opcode kOp>
 void SinglePassCompiler<M>::simd_lane(std::uint8_t lane) {
     prepare();
     if constexpr (params(kOp).size() == 2) {
-        Value value = pop();
-        Value a = pop();
+        AbstractValue value = pop();
+        AbstractValue a = pop();
         const Reg rv = use(value);
         const Reg ra = use(a);
         const Reg d = destination(Kind::v128, a, value);
@@ -89,7 +89,7 @@ void SinglePassCompiler<M>::simd_lane(std::uint8_t lane) {
         push_result(Kind::v128, d);
     } else {
         constexpr Kind kKind = results(kOp)[0];
-        Value a = pop();
+        AbstractValue a = pop();
         const Reg ra = use(a);
         const Reg d = destination(kKind, a);
         masm_.simd_extract_lane(kOp, d, ra, lane);
@@ -100,8 +100,8 @@ void SinglePassCompiler<M>::simd_lane(std::uint8_t lane) {
 template <class M>
 void SinglePassCompiler<M>::i8x16_shuffle(wasm::V128 lanes) {
     prepare();
-    Value b = pop();
-    Value a = pop();
+    AbstractValue b = pop();
+    AbstractValue a = pop();
     const Reg ra = use(a);
     const Reg rb = use(b);
     const Reg d = destination(Kind::v128, a, b);

@@ -1,7 +1,7 @@
 // The single-pass compiler: a Sink that turns each validated instruction into machine code through a masm.
 //
 //   function_pass ──instruction──► SinglePassCompiler<M> ──whole operations──► M (backends/<isa>/masm.h)
-//                                   operand stack of abstract Values
+//                                   operand stack of AbstractValues
 //                                   homes of locals: which are valid, which are dirty
 //                                   control frames: label + home state, nothing per local
 //
@@ -23,7 +23,7 @@
 #include "jit/abi/calling_convention.h"
 #include "jit/compile/macro_assembler.h"
 #include "jit/compile/parallel_move.h"
-#include "jit/compile/value.h"
+#include "jit/compile/abstract_value.h"
 #include "jit/wasm/function_pass.h"
 #include "jit/wasm/sink.h"
 #include "jit/wasm/type_registry.h"
@@ -131,16 +131,16 @@ private:
     // --- operands.h: operand stack, temporaries, homes -------------------------------------------------------------------
     void prepare();
     void not_compiled(std::string_view feature);
-    void push(Value value);
+    void push(AbstractValue value);
     void push_constant(Kind kind, std::uint64_t bits);
     void push_reg(Kind kind, Reg reg);
     void push_spilled(Kind kind);
     void push_local(std::uint32_t local);
-    Value pop();
-    void release(const Value& value);
+    AbstractValue pop();
+    void release(const AbstractValue& value);
     void release(Reg reg) { if (allocatable_.has(reg)) free_.add(reg); }
     void truncate(std::size_t height);
-    [[nodiscard]] std::int32_t slot_of(const Value& value) const { return -static_cast<std::int32_t>(operands_base_ + value.depth); }
+    [[nodiscard]] std::int32_t slot_of(const AbstractValue& value) const { return -static_cast<std::int32_t>(operands_base_ + value.depth); }
 
     Reg allocate(RegSet wanted);
     Reg allocate_gp(RegSet except = {}) { return allocate(kAllGp - except); }
@@ -151,18 +151,18 @@ private:
     [[nodiscard]] Reg cached_copy(std::uint32_t local) const;
     void remember_copy(std::uint32_t local, Reg reg);
     void forget_copies(std::uint32_t local);
-    void spill(Value& value);
+    void spill(AbstractValue& value);
 
-    Reg use(Value& value, RegSet except = {});
-    Operand operand(Value& value);
-    Operand register_or_slot(Value& value);
-    void load_value(const Value& value, Reg to);
-    Reg own(Value& value, RegSet except = {});
+    Reg use(AbstractValue& value, RegSet except = {});
+    Operand operand(AbstractValue& value);
+    Operand register_or_slot(AbstractValue& value);
+    void load_value(const AbstractValue& value, Reg to);
+    Reg own(AbstractValue& value, RegSet except = {});
     Reg home_to_register(std::uint32_t local);
-    [[nodiscard]] Reg register_of(const Value& value) const;
+    [[nodiscard]] Reg register_of(const AbstractValue& value) const;
 
     void materialise_deferred_reads(std::uint32_t local);
-    void copy_to_slot(Value& value);
+    void copy_to_slot(AbstractValue& value);
     template <class... Values> Reg destination(Kind kind, const Values&... operands);
     void push_result(Kind kind, Reg reg);
     [[nodiscard]] bool next_is(Opcode op) const {
@@ -202,7 +202,7 @@ private:
     // --- compile_memory.h ------------------------------------------------------------------------------------------------
     struct Access {
         Address address;
-        Value index;                 ///< to release after the access
+        AbstractValue index;                 ///< to release after the access
         Reg base = kNoReg;           ///< temporary holding another memory's base, or kNoReg
     };
     Access access(const MemArg& memarg, std::uint32_t bytes);
@@ -245,7 +245,7 @@ private:
     void check_signature(TypeId type, Reg callee);
     void call_reference(TypeId type);
     void tail_call_reference(TypeId type);
-    void emit_table_bounds(Value& index, std::uint32_t table, Reg elements);
+    void emit_table_bounds(AbstractValue& index, std::uint32_t table, Reg elements);
 
     // --- compile_exception.h ---------------------------------------------------------------------------------------------
     void begin_try(ControlFrame::Type type, const wasm::BlockType& block);
@@ -258,7 +258,7 @@ private:
 
     // --- compile_reference.h ---------------------------------------------------------------------------------------------
     [[nodiscard]] std::int32_t table_cell(std::uint32_t table) const;
-    Condition null_test(const Value& reference) const;
+    Condition null_test(const AbstractValue& reference) const;
 
     M masm_;
     wasm::FunctionPassState pass_state_;
@@ -268,7 +268,7 @@ private:
     const wasm::FuncType* type_ = nullptr;
     const wasm::PassPosition* position_ = nullptr;
 
-    std::vector<Value> stack_;
+    std::vector<AbstractValue> stack_;
     std::size_t flushed_ = 0;            ///< values below this index are constants or spilled
     std::vector<Local> locals_;
     std::vector<ControlFrame> frames_;
@@ -295,7 +295,7 @@ private:
     Condition condition_;
     bool shift_pending_ = false;         ///< x << amount, whose consumer is the add that comes next
     std::uint8_t shift_amount_ = 0;
-    Value shifted_;
+    AbstractValue shifted_;
 };
 
 }  // namespace pollux

@@ -9,7 +9,7 @@
 #include <cstdint>
 #include <span>
 
-#include "jit/compile/value.h"
+#include "jit/compile/abstract_value.h"
 #include "jit/wasm/opcodes.h"
 
 namespace pollux {

@@ -147,7 +147,7 @@ void SinglePassCompiler<M>::not_compiled(std::string_view feature) {
 }
 
 template <class M>
-void SinglePassCompiler<M>::push(Value value) {
+void SinglePassCompiler<M>::push(AbstractValue value) {
     const std::uint32_t bytes = wasm::slot_bytes(value.kind);
     const std::uint32_t below = stack_.empty() ? 0 : stack_.back().depth;
     value.depth = (below + bytes - 1) / bytes * bytes + bytes;
@@ -157,38 +157,38 @@ void SinglePassCompiler<M>::push(Value value) {
 
 template <class M>
 void SinglePassCompiler<M>::push_constant(Kind kind, std::uint64_t bits) {
-    push({.type = Value::Type::constant, .kind = kind, .bits = bits});
+    push({.type = AbstractValue::Type::constant, .kind = kind, .bits = bits});
 }
 
 template <class M>
 void SinglePassCompiler<M>::push_reg(Kind kind, Reg reg) {
-    push({.type = Value::Type::reg, .kind = kind, .reg = reg});
+    push({.type = AbstractValue::Type::reg, .kind = kind, .reg = reg});
 }
 
 template <class M>
 void SinglePassCompiler<M>::push_spilled(Kind kind) {
-    push({.type = Value::Type::spilled, .kind = kind});
+    push({.type = AbstractValue::Type::spilled, .kind = kind});
 }
 
 template <class M>
 void SinglePassCompiler<M>::push_local(std::uint32_t local) {
     ++locals_[local].deferred;
-    push({.type = Value::Type::local, .kind = locals_[local].kind, .bits = local});
+    push({.type = AbstractValue::Type::local, .kind = locals_[local].kind, .bits = local});
 }
 
 /// Takes the top value off. A register it owns stays taken until release().
 template <class M>
-Value SinglePassCompiler<M>::pop() {
-    const Value value = stack_.back();
+AbstractValue SinglePassCompiler<M>::pop() {
+    const AbstractValue value = stack_.back();
     stack_.pop_back();
     if (flushed_ > stack_.size()) flushed_ = stack_.size();
-    if (value.type == Value::Type::local) --locals_[value.bits].deferred;
+    if (value.type == AbstractValue::Type::local) --locals_[value.bits].deferred;
     return value;
 }
 
 template <class M>
-void SinglePassCompiler<M>::release(const Value& value) {
-    if (value.type == Value::Type::reg) free_.add(value.reg);
+void SinglePassCompiler<M>::release(const AbstractValue& value) {
+    if (value.type == AbstractValue::Type::reg) free_.add(value.reg);
 }
 
 template <class M>
@@ -234,8 +234,8 @@ Reg SinglePassCompiler<M>::allocate(RegSet wanted) {
     if (const RegSet plain = candidates - cached_; !plain.empty()) candidates = plain;
     if (candidates.empty()) {
         for (std::size_t i = flushed_; i < stack_.size(); ++i) {
-            Value& value = stack_[i];
-            if (value.type != Value::Type::reg || !wanted.has(value.reg)) continue;
+            AbstractValue& value = stack_[i];
+            if (value.type != AbstractValue::Type::reg || !wanted.has(value.reg)) continue;
             candidates.add(value.reg);
             spill(value);
             break;
@@ -255,8 +255,8 @@ template <class M>
 void SinglePassCompiler<M>::take(Reg reg) {
     if (!free_.has(reg)) {
         for (std::size_t i = flushed_; i < stack_.size(); ++i) {
-            Value& value = stack_[i];
-            if (value.type != Value::Type::reg || value.reg != reg) continue;
+            AbstractValue& value = stack_[i];
+            if (value.type != AbstractValue::Type::reg || value.reg != reg) continue;
             const RegSet others = free_ & (reg.is_fp() ? kAllFp : kAllGp);
             if (others.empty()) {
                 spill(value);
@@ -273,10 +273,10 @@ void SinglePassCompiler<M>::take(Reg reg) {
 
 /// Writes a value on the stack to its slot and frees its register.
 template <class M>
-void SinglePassCompiler<M>::spill(Value& value) {
+void SinglePassCompiler<M>::spill(AbstractValue& value) {
     masm_.store_slot(value.kind, slot_of(value), value.reg);
     free_.add(value.reg);
-    value.type = Value::Type::spilled;
+    value.type = AbstractValue::Type::spilled;
 }
 
 template <class M>
@@ -288,61 +288,61 @@ Reg SinglePassCompiler<M>::home_to_register(std::uint32_t local) {
 
 /// The register that a value is in now, or kNoReg.
 template <class M>
-Reg SinglePassCompiler<M>::register_of(const Value& value) const {
-    if (value.type == Value::Type::reg) return value.reg;
-    if (value.type != Value::Type::local) return kNoReg;
+Reg SinglePassCompiler<M>::register_of(const AbstractValue& value) const {
+    if (value.type == AbstractValue::Type::reg) return value.reg;
+    if (value.type != AbstractValue::Type::local) return kNoReg;
     const Reg home = locals_[value.bits].home;
     return home.valid() && homes_.valid.has(home) ? home : kNoReg;
 }
 
 /// The register that a popped value is in, made so if need be. A home must not be written; anything else the value then owns.
 template <class M>
-Reg SinglePassCompiler<M>::use(Value& value, RegSet except) {
-    if (value.type == Value::Type::reg) return value.reg;
-    if (value.type == Value::Type::local && locals_[value.bits].home.valid()) return home_to_register(static_cast<std::uint32_t>(value.bits));
-    if (value.type == Value::Type::local) {
+Reg SinglePassCompiler<M>::use(AbstractValue& value, RegSet except) {
+    if (value.type == AbstractValue::Type::reg) return value.reg;
+    if (value.type == AbstractValue::Type::local && locals_[value.bits].home.valid()) return home_to_register(static_cast<std::uint32_t>(value.bits));
+    if (value.type == AbstractValue::Type::local) {
         const Reg copy = cached_copy(static_cast<std::uint32_t>(value.bits));
         if (copy.valid() && free_.has(copy) && !except.has(copy)) {
             free_.remove(copy);
-            value.type = Value::Type::reg;
+            value.type = AbstractValue::Type::reg;
             return value.reg = copy;
         }
     }
     const Reg reg = allocate((wasm::is_fp(value.kind) ? kAllFp : kAllGp) - except);
     load_value(value, reg);
-    if (value.type == Value::Type::local) remember_copy(static_cast<std::uint32_t>(value.bits), reg);
-    value.type = Value::Type::reg;
+    if (value.type == AbstractValue::Type::local) remember_copy(static_cast<std::uint32_t>(value.bits), reg);
+    value.type = AbstractValue::Type::reg;
     value.reg = reg;
     return reg;
 }
 
 /// Like use(), but the register may be written.
 template <class M>
-Reg SinglePassCompiler<M>::own(Value& value, RegSet except) {
-    if (value.type == Value::Type::reg && !except.has(value.reg)) {
+Reg SinglePassCompiler<M>::own(AbstractValue& value, RegSet except) {
+    if (value.type == AbstractValue::Type::reg && !except.has(value.reg)) {
         cached_.remove(value.reg);
         return value.reg;
     }
     const Reg reg = allocate((wasm::is_fp(value.kind) ? kAllFp : kAllGp) - except);
     load_value(value, reg);
     release(value);
-    value.type = Value::Type::reg;
+    value.type = AbstractValue::Type::reg;
     value.reg = reg;
     return reg;
 }
 
 /// Emits what brings a value into `to`, whatever it is. Changes no state but the validity of homes.
 template <class M>
-void SinglePassCompiler<M>::load_value(const Value& value, Reg to) {
+void SinglePassCompiler<M>::load_value(const AbstractValue& value, Reg to) {
     switch (value.type) {
-        case Value::Type::constant:
+        case AbstractValue::Type::constant:
             if (wasm::is_fp(value.kind)) {
                 masm_.fp_const(value.kind == Kind::f32 ? Width::w32 : Width::w64, to, value.bits);
             } else {
                 masm_.mov_imm(value.kind == Kind::i32 ? Width::w32 : Width::w64, to, value.bits);
             }
             break;
-        case Value::Type::local: {
+        case AbstractValue::Type::local: {
             const Local& local = locals_[value.bits];
             Reg from = register_of(value);
             if (!from.valid()) from = cached_copy(static_cast<std::uint32_t>(value.bits));
@@ -353,10 +353,10 @@ void SinglePassCompiler<M>::load_value(const Value& value, Reg to) {
             }
             break;
         }
-        case Value::Type::reg:
+        case AbstractValue::Type::reg:
             masm_.mov(value.kind, to, value.reg);
             break;
-        case Value::Type::spilled:
+        case AbstractValue::Type::spilled:
             masm_.load_slot(value.kind, to, slot_of(value));
             break;
     }
@@ -364,7 +364,7 @@ void SinglePassCompiler<M>::load_value(const Value& value, Reg to) {
 
 /// A popped GP value as right-hand operand: immediate, slot or register.
 template <class M>
-Operand SinglePassCompiler<M>::operand(Value& value) {
+Operand SinglePassCompiler<M>::operand(AbstractValue& value) {
     if (value.is_constant()) {
         return Operand::imm(value.kind == Kind::i32 ? static_cast<std::int32_t>(value.bits) : static_cast<std::int64_t>(value.bits));
     }
@@ -372,9 +372,9 @@ Operand SinglePassCompiler<M>::operand(Value& value) {
 }
 
 template <class M>
-Operand SinglePassCompiler<M>::register_or_slot(Value& value) {
-    if (value.type == Value::Type::spilled) return Operand::at(slot_of(value));
-    if (value.type == Value::Type::local && !locals_[value.bits].home.valid() &&
+Operand SinglePassCompiler<M>::register_or_slot(AbstractValue& value) {
+    if (value.type == AbstractValue::Type::spilled) return Operand::at(slot_of(value));
+    if (value.type == AbstractValue::Type::local && !locals_[value.bits].home.valid() &&
         !cached_copy(static_cast<std::uint32_t>(value.bits)).valid()) {
         return Operand::at(locals_[value.bits].slot);
     }
@@ -385,7 +385,7 @@ Operand SinglePassCompiler<M>::register_or_slot(Value& value) {
 template <class M>
 void SinglePassCompiler<M>::materialise_deferred_reads(std::uint32_t local) {
     for (std::size_t i = stack_.size(); i > flushed_ && locals_[local].deferred != 0; --i) {
-        Value& value = stack_[i - 1];
+        AbstractValue& value = stack_[i - 1];
         if (!value.is_local(local)) continue;
         const RegSet available = free_ & (wasm::is_fp(value.kind) ? kAllFp : kAllGp);
         if (available.empty()) {  // the current instruction holds them all
@@ -395,7 +395,7 @@ void SinglePassCompiler<M>::materialise_deferred_reads(std::uint32_t local) {
         const Reg reg = available.first();
         claim(reg);
         load_value(value, reg);
-        value.type = Value::Type::reg;
+        value.type = AbstractValue::Type::reg;
         value.reg = reg;
         --locals_[local].deferred;
     }
@@ -403,7 +403,7 @@ void SinglePassCompiler<M>::materialise_deferred_reads(std::uint32_t local) {
 
 /// A deferred read on the stack goes to the value's slot, without taking a register.
 template <class M>
-void SinglePassCompiler<M>::copy_to_slot(Value& value) {
+void SinglePassCompiler<M>::copy_to_slot(AbstractValue& value) {
     Local& local = locals_[value.bits];
     Reg from = local.home;
     if (!from.valid() || !homes_.valid.has(from)) {
@@ -412,7 +412,7 @@ void SinglePassCompiler<M>::copy_to_slot(Value& value) {
     }
     masm_.store_slot(value.kind, slot_of(value), from);
     --local.deferred;
-    value.type = Value::Type::spilled;
+    value.type = AbstractValue::Type::spilled;
 }
 
 /// Where a result should go: the home of the local that the next instruction sets, else the register of the first operand, else any.
@@ -433,7 +433,7 @@ Reg SinglePassCompiler<M>::destination(Kind kind, const Values&... operands) {
     if (target.valid()) return target;
     const RegSet wanted = wasm::is_fp(kind) ? kAllFp : kAllGp;
     RegSet reusable;
-    ((operands.type == Value::Type::reg && reusable.empty() ? reusable.add(operands.reg) : void()), ...);
+    ((operands.type == AbstractValue::Type::reg && reusable.empty() ? reusable.add(operands.reg) : void()), ...);
     reusable = reusable & wanted & free_;
     return allocate(reusable.empty() ? wanted : reusable);
 }
@@ -450,7 +450,7 @@ void SinglePassCompiler<M>::push_result(Kind kind, Reg reg) {
 template <class M>
 void SinglePassCompiler<M>::local_set(std::uint32_t local) {
     prepare();
-    Value value = pop();
+    AbstractValue value = pop();
     if (value.is_local(local)) return;
     materialise_deferred_reads(local);
     const Local& target = locals_[local];
@@ -474,7 +474,7 @@ template <class M>
 void SinglePassCompiler<M>::local_tee(std::uint32_t local) {
     if (stack_.back().is_local(local)) return;
     if (locals_[local].home.valid() || stack_.back().is_constant()) {
-        const Value constant = stack_.back();
+        const AbstractValue constant = stack_.back();
         local_set(local);
         if (constant.is_constant()) {
             push_constant(constant.kind, constant.bits);
@@ -485,7 +485,7 @@ void SinglePassCompiler<M>::local_tee(std::uint32_t local) {
     }
     // A local in memory: keep the register that has the value.
     prepare();
-    Value value = pop();
+    AbstractValue value = pop();
     materialise_deferred_reads(local);
     const Reg reg = own(value);
     masm_.store_slot(locals_[local].kind, locals_[local].slot, reg);
@@ -498,7 +498,7 @@ void SinglePassCompiler<M>::local_tee(std::uint32_t local) {
 template <class M>
 void SinglePassCompiler<M>::flush_registers(std::size_t from, std::size_t to) {
     for (std::size_t i = from; i < to; ++i) {
-        if (stack_[i].type == Value::Type::reg) spill(stack_[i]);
+        if (stack_[i].type == AbstractValue::Type::reg) spill(stack_[i]);
     }
 }
 
@@ -506,9 +506,9 @@ void SinglePassCompiler<M>::flush_registers(std::size_t from, std::size_t to) {
 template <class M>
 void SinglePassCompiler<M>::flush_for_block() {
     for (std::size_t i = flushed_; i < stack_.size(); ++i) {
-        Value& value = stack_[i];
-        if (value.type == Value::Type::reg) spill(value);
-        if (value.type == Value::Type::local) copy_to_slot(value);
+        AbstractValue& value = stack_[i];
+        if (value.type == AbstractValue::Type::reg) spill(value);
+        if (value.type == AbstractValue::Type::local) copy_to_slot(value);
     }
     flushed_ = stack_.size();
 }
@@ -517,10 +517,10 @@ void SinglePassCompiler<M>::flush_for_block() {
 template <class M>
 void SinglePassCompiler<M>::force_to_slots(std::size_t count) {
     for (std::size_t i = stack_.size() - count; i < stack_.size(); ++i) {
-        Value& value = stack_[i];
+        AbstractValue& value = stack_[i];
         if (!value.is_constant()) continue;
         masm_.store_slot_imm(slot_of(value), static_cast<std::int64_t>(value.bits));
-        value.type = Value::Type::spilled;
+        value.type = AbstractValue::Type::spilled;
     }
 }
 

@@ -23,6 +23,12 @@ protected:
     }
     ~Threads() override { wasi_->end_threads(); }
 
+    /// What ends only when it is ended. Waiting on memory needs atomic instructions, which not every build of the compiler has.
+    std::vector<Action> lasting_actions() const {
+        if (!module_->not_compiled_functions().empty() || GetParam() == CompileMode::lazy) return {kCompute, kPoll};
+        return {kCompute, kPoll, kWait};
+    }
+
     /// The thread and the first one each do something: what `run` returned, or how it ended.
     std::expected<std::int32_t, TrapCode> run(Action thread, Action self) {
         std::expected<std::int32_t, TrapCode> outcome = std::unexpected(TrapCode::none);
@@ -51,12 +57,12 @@ protected:
     std::unique_ptr<Store> store_;
 };
 INSTANTIATE_TEST_SUITE_P(Modes, Threads, ::testing::Values(CompileMode::eager, CompileMode::lazy),
-                         [](const auto& info) { return info.param == CompileMode::eager ? "eager" : "lazy"; });
+                         [](const auto& mode) { return mode.param == CompileMode::eager ? "eager" : "lazy"; });
 
 TEST_P(Threads, AThreadSharesTheMemory) { EXPECT_EQ(run(kReturn, kReturn), 1) << "the thread's number"; }
 
 TEST_P(Threads, TheFirstThreadsExitEndsTheOthers) {
-    for (const Action thread : {kCompute, kWait, kPoll}) {
+    for (const Action thread : lasting_actions()) {
         EXPECT_EQ(run(thread, kExit).error(), TrapCode::host_exit);
         wasi_->end_threads();
         EXPECT_EQ(wasi_->exit_code(), 33u);
@@ -66,7 +72,7 @@ TEST_P(Threads, TheFirstThreadsExitEndsTheOthers) {
 }
 
 TEST_P(Threads, AThreadsExitEndsTheFirst) {
-    for (const Action self : {kCompute, kWait, kPoll}) {
+    for (const Action self : lasting_actions()) {
         EXPECT_EQ(run(kExit, self).error(), TrapCode::host_exit) << self;
         wasi_->end_threads();
         EXPECT_EQ(wasi_->exit_code(), 33u);
@@ -76,7 +82,7 @@ TEST_P(Threads, AThreadsExitEndsTheFirst) {
 }
 
 TEST_P(Threads, AThreadsTrapEndsTheFirst) {
-    for (const Action self : {kCompute, kWait, kPoll}) {
+    for (const Action self : lasting_actions()) {
         EXPECT_EQ(run(kTrap, self).error(), TrapCode::unreachable) << self;
         wasi_->end_threads();
         wasi_ = *Wasi::create(Guest::quiet());
@@ -85,7 +91,7 @@ TEST_P(Threads, AThreadsTrapEndsTheFirst) {
 }
 
 TEST_P(Threads, TheEndOfTheFirstEndsTheOthers) {
-    for (const Action thread : {kCompute, kWait, kPoll}) {
+    for (const Action thread : lasting_actions()) {
         EXPECT_TRUE(run(thread, kReturn).has_value());
         wasi_->end_threads();
         wasi_ = *Wasi::create(Guest::quiet());

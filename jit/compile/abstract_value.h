@@ -26,7 +26,7 @@ inline constexpr std::int32_t kResultPointerSlot = -16;
 inline constexpr std::uint32_t kFixedFrameBytes = 16;
 
 /// A value on the abstract operand stack: where it is, or what it will be when somebody needs it.
-struct Value {
+struct AbstractValue {
     enum class Type : std::uint8_t {
         constant,  ///< `bits`; never v128
         local,     ///< deferred read of local `bits`
@@ -81,8 +81,8 @@ struct Condition {
     Width width = Width::w32;
     IntCond integer = IntCond::ne;
     FloatCond floating = FloatCond::eq;
-    Value a;
-    Value b;
+    AbstractValue a;
+    AbstractValue b;
 };
 
 }  // namespace pollux
