@@ -163,6 +163,7 @@ void run_all(const std::vector<std::string>& scripts, const Arguments& arguments
         while (next < scripts.size() && children.size() < arguments.jobs)
             children.push_back(start_child(scripts[next++], arguments.session));
         std::vector<pollfd> waits;
+        waits.reserve(children.size());
         for (const Child& child : children) waits.push_back({child.pipe, POLLIN, 0});
         if (::poll(waits.data(), waits.size(), -1) < 0) continue;
         for (std::size_t i = children.size(); i-- > 0;) {

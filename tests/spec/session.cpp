@@ -204,8 +204,8 @@ private:
     }
 
     template <class T>
-    [[nodiscard]] static const Named<T>& look_up(const std::map<std::string, Named<T>>& names, const Named<T>& current,
-                                                 const std::optional<std::string>& name) {
+    [[nodiscard]] static Named<T> look_up(const std::map<std::string, Named<T>>& names, const Named<T>& current,
+                                          const std::optional<std::string>& name) {
         if (!name) return current;
         const auto found = names.find(*name);
         if (found == names.end()) throw Failed{"nothing is called " + *name};
@@ -234,6 +234,7 @@ private:
         const Func function = instance->find_function(action.field);
         if (!function) throw Failed{"no function is exported as " + action.field};
         std::vector<Value> arguments;
+        arguments.reserve(action.arguments.size());
         for (const Pattern& pattern : action.arguments) arguments.push_back(argument(pattern));
         std::vector<Value> results(function.type().results.size());
         auto called = function.call(arguments, results);
@@ -327,7 +328,7 @@ private:
         } else if (type == "module_instance") {
             define_instance(command.instance, command.module);
         } else if (type == "register") {
-            const Named<Instance*>& named = look_up(instances_, current_instance_, command.name);
+            const Named<Instance*> named = look_up(instances_, current_instance_, command.name);
             registered_[*command.as] = named;
             linker_->define_instance(*command.as, *named.get());
         } else if (type == "action") {

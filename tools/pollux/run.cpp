@@ -26,8 +26,6 @@
 #include "wasi/call_stats.h"
 #include "wasi/wasi.h"
 
-extern char** environ;
-
 namespace pollux::cli {
 namespace {
 
@@ -280,7 +278,7 @@ int run_command(std::span<const char* const> words) {
     const Status status = program->run();
 #ifndef __SANITIZE_ADDRESS__
     // The process ends: the system takes everything back at once. Only where leaks are looked for is it given back piece by piece.
-    static_cast<void>(program.release());
+    [[maybe_unused]] const Program* left_to_the_system = program.release();
 #endif
     return status;
 }

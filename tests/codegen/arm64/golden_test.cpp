@@ -54,6 +54,19 @@ TEST(Arm64Golden, Frames) {
                      "cmp x16, x17", "b.hs #8", "udf #9", "mov sp, x16", "mov sp, x29", "ldp x29, x30, [sp], #496", "ret"}));
 }
 
+TEST(Arm64Golden, LandingPadsKnowNothingOfX16) {
+    POLLUX_NEEDS_LLVM();
+    EXPECT_EQ(code_of(
+                  [](Masm& m) {
+                      m.store_slot(Kind::i64, -1000, gp(1));
+                      m.restore_stack_pointer();
+                      m.load_slot(Kind::i64, gp(1), -1000);
+                  },
+                  Branches::shortest, 1040),
+              (Lines{"sub x16, x29, #1, lsl #12", "str x1, [x16, #3096]", "sub x16, x29, #1040", "nop", "mov sp, x16",
+                     "sub x16, x29, #1, lsl #12", "ldr x1, [x16, #3096]"}));
+}
+
 TEST(Arm64Golden, Integers) {
     POLLUX_NEEDS_LLVM();
     EXPECT_EQ(code_of([](Masm& m) {

@@ -214,7 +214,6 @@ void expect_values(const World& world, const std::vector<ValType>& types, std::s
     }
 }
 
-/// Which sp a call leaves, seen through a function that traps in the middle: C++ callers check their own registers.
 TEST(Arm64Stubs, EnterPassesEveryKindOfArgument) {
     POLLUX_NEEDS_ARM64();
     World world;
