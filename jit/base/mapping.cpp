@@ -12,7 +12,8 @@ namespace pollux {
 namespace {
 
 std::unexpected<Error> mapping_error(const char* action, std::size_t bytes, const char* purpose, int error) {
-    return fail(ErrorKind::resource, std::string("cannot ") + action + " " + std::to_string(bytes) + " bytes for " + purpose + ": " + sys::error_text(error));
+    return fail(ErrorKind::resource,
+                std::string("cannot ") + action + " " + std::to_string(bytes) + " bytes for " + purpose + ": " + sys::error_text(error));
 }
 
 void* map(void* at, std::size_t bytes, int protection, int flags, int fd, std::size_t offset) noexcept {
@@ -79,9 +80,11 @@ void Mapping::discard(std::size_t offset, std::size_t bytes) const noexcept {
     if (bytes != 0) static_cast<void>(::madvise(data_ + offset, bytes, MADV_DONTNEED));
 }
 
-Result<> Mapping::map_over(std::size_t offset, std::size_t bytes, int protection, int flags, int fd, std::size_t fd_offset, const char* purpose) const {
+Result<> Mapping::map_over(std::size_t offset, std::size_t bytes, int protection, int flags, int fd, std::size_t fd_offset,
+                           const char* purpose) const {
     if (bytes == 0) return {};
-    if (map(data_ + offset, bytes, protection, flags | MAP_FIXED, fd, fd_offset) == MAP_FAILED) return mapping_error("map", bytes, purpose, errno);
+    if (map(data_ + offset, bytes, protection, flags | MAP_FIXED, fd, fd_offset) == MAP_FAILED)
+        return mapping_error("map", bytes, purpose, errno);
     return {};
 }
 

@@ -22,7 +22,8 @@ struct Tuning {
     std::size_t pooled_memory_slots = 16;
     /// Fibers: stacks kept for reuse.
     std::size_t pooled_stacks = 256;
-    /// Fibers: stacks kept with all the memory that their guests touched; of the others all but the top is given back to the system, a madvise each.
+    /// Fibers: stacks kept with all the memory that their guests touched; of the others all but the top is given back to the system, a
+    /// madvise each.
     std::size_t hot_stacks = 16;
 };
 

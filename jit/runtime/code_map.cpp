@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <new>
+#include <utility>
 
 namespace pollux {
 namespace {
@@ -32,9 +33,9 @@ constexpr std::uint32_t unzigzag(std::uint32_t value) noexcept { return (value >
 
 SiteClass classify(const Site& site) noexcept {
     switch (site.kind) {
-        case Site::Kind::trap: return site.trap == TrapCode::memory_out_of_bounds ? SiteClass::memory_trap : SiteClass::other_trap;
-        case Site::Kind::call: return SiteClass::call;
-        case Site::Kind::framed: return SiteClass::framed;
+        case Site::Kind::trap:      return site.trap == TrapCode::memory_out_of_bounds ? SiteClass::memory_trap : SiteClass::other_trap;
+        case Site::Kind::call:      return SiteClass::call;
+        case Site::Kind::framed:    return SiteClass::framed;
         case Site::Kind::frameless: break;
     }
     return SiteClass::frameless;
@@ -82,10 +83,12 @@ CodeMap::Writer::~Writer() {
     }
 }
 
-void CodeMap::Writer::add(std::uint32_t code_offset, std::uint32_t code_bytes, std::uint32_t function, std::uint32_t body_offset, std::span<Site> sites) {
+void CodeMap::Writer::add(std::uint32_t code_offset, std::uint32_t code_bytes, std::uint32_t function, std::uint32_t body_offset,
+                          std::span<Site> sites) {
     // Only the traps of out-of-line stubs, at the end, can be out of order.
-    const auto before = [](const Site& a, const Site& b) { return a.code_offset < b.code_offset; };
-    if (!std::ranges::is_sorted(sites, before)) std::ranges::stable_sort(sites, before);
+    // A return address can be that of a trap site too: the call comes first.
+    const auto place = [](const Site& site) { return std::pair(site.code_offset, site.kind != Site::Kind::call); };
+    if (!std::ranges::is_sorted(sites, {}, &Site::code_offset)) std::ranges::sort(sites, {}, place);
 
     scratch_.clear();
     put_leb(scratch_, body_offset);
@@ -105,7 +108,8 @@ void CodeMap::Writer::add(std::uint32_t code_offset, std::uint32_t code_bytes, s
     }
 
     const auto bytes = static_cast<std::uint32_t>(scratch_.size());
-    if (last_ == nullptr || last_->count.load(std::memory_order_relaxed) == last_->function_capacity || bytes > last_->byte_capacity - last_->bytes_used) {
+    if (last_ == nullptr || last_->count.load(std::memory_order_relaxed) == last_->function_capacity ||
+        bytes > last_->byte_capacity - last_->bytes_used) {
         const std::uint32_t functions = last_ == nullptr ? 16 : std::min<std::uint32_t>(last_->function_capacity * 2, 4096);
         Block* block = Block::make(functions, std::max(bytes, functions * 50));
         (last_ == nullptr ? first_ : last_->next).store(block, std::memory_order_release);
@@ -129,7 +133,8 @@ CodeMap::~CodeMap() {
 CodeMap::Writer& CodeMap::make_writer() {
     auto* writer = new Writer;
     writer->next_ = writers_.load(std::memory_order_relaxed);
-    while (!writers_.compare_exchange_weak(writer->next_, writer, std::memory_order_release, std::memory_order_relaxed)) {}
+    while (!writers_.compare_exchange_weak(writer->next_, writer, std::memory_order_release, std::memory_order_relaxed)) {
+    }
     return *writer;
 }
 
@@ -181,7 +186,8 @@ std::span<const ExceptionHandler> CodeMap::handlers(std::uint32_t function) cons
 
 bool CodeMap::find(std::uint32_t code_offset, PcInfo& info) const noexcept {
     for (const Writer* writer = writers_.load(std::memory_order_acquire); writer != nullptr; writer = writer->next_) {
-        for (Block* block = writer->first_.load(std::memory_order_acquire); block != nullptr; block = block->next.load(std::memory_order_acquire)) {
+        for (Block* block = writer->first_.load(std::memory_order_acquire); block != nullptr;
+             block = block->next.load(std::memory_order_acquire)) {
             const std::span functions(block->functions(), block->count.load(std::memory_order_acquire));
             const auto after = std::ranges::upper_bound(functions, code_offset, {}, &Block::Function::code_offset);
             if (after == functions.begin()) continue;
@@ -203,7 +209,8 @@ bool CodeMap::find(std::uint32_t code_offset, PcInfo& info) const noexcept {
 std::size_t CodeMap::memory_bytes() const noexcept {
     std::size_t bytes = 0;
     for (const Writer* writer = writers_.load(std::memory_order_acquire); writer != nullptr; writer = writer->next_) {
-        for (const Block* block = writer->first_.load(std::memory_order_acquire); block != nullptr; block = block->next.load(std::memory_order_acquire)) {
+        for (const Block* block = writer->first_.load(std::memory_order_acquire); block != nullptr;
+             block = block->next.load(std::memory_order_acquire)) {
             bytes += block->memory_bytes();
         }
     }
@@ -234,13 +241,15 @@ RegisteredRegion::~RegisteredRegion() {
     std::atomic<RegisteredRegion*>* link = &region_list;
     while (link->load(std::memory_order_relaxed) != this) link = &link->load(std::memory_order_relaxed)->next_;
     link->store(next_.load(std::memory_order_relaxed), std::memory_order_seq_cst);
-    while (region_readers.load(std::memory_order_seq_cst) != 0) {}  // lookups are short
+    while (region_readers.load(std::memory_order_seq_cst) != 0) {
+    }  // lookups are short
 }
 
 bool find_code_region(std::uint64_t pc, CodeRegion& region) noexcept {
     region_readers.fetch_add(1, std::memory_order_seq_cst);
     bool found = false;
-    for (const RegisteredRegion* at = region_list.load(std::memory_order_seq_cst); at != nullptr; at = at->next_.load(std::memory_order_seq_cst)) {
+    for (const RegisteredRegion* at = region_list.load(std::memory_order_seq_cst); at != nullptr;
+         at = at->next_.load(std::memory_order_seq_cst)) {
         if (pc - at->region_.begin >= at->region_.end - at->region_.begin) continue;
         region = at->region_;
         found = true;

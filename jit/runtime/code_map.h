@@ -1,8 +1,8 @@
 // From a pc to what it belongs to: function, trap code, wasm offset, state of the frame.
 //
-// Functions are recorded once and looked up rarely (traps, backtraces), by signal handlers too: a lookup takes no lock and allocates nothing.
-// Each compiling thread appends to a writer of its own: blocks of {offset, function, position in the block's bytes}, ascending by offset. The sites of a
-// function are about two bytes each:
+// Functions are recorded once and looked up rarely (traps, backtraces), by signal handlers too: a lookup takes no lock and allocates
+// nothing. Each compiling thread appends to a writer of its own: blocks of {offset, function, position in the block's bytes}, ascending by
+// offset. The sites of a function are about two bytes each:
 //
 //   byte 0: class (3 bits) | distance from the site before (5 bits; 31: a LEB128 of the rest follows)
 //   other_trap: a byte, the TrapCode.   Then, but for framed and frameless: the wasm offset's distance, as signed LEB128.
@@ -46,7 +46,8 @@ public:
         ~Writer();
 
         /// `code_offset`: of the function's code in the region. `body_offset`: of its body in the module. Sites may be reordered.
-        void add(std::uint32_t code_offset, std::uint32_t code_bytes, std::uint32_t function, std::uint32_t body_offset, std::span<Site> sites);
+        void add(std::uint32_t code_offset, std::uint32_t code_bytes, std::uint32_t function, std::uint32_t body_offset,
+                 std::span<Site> sites);
 
     private:
         friend class CodeMap;
@@ -94,7 +95,9 @@ struct CodeRegion {
     std::uint64_t map_origin = 0;            ///< address of the map's offset 0
 
     /// What lies at `pc`; false if the range holds no functions, or none is there.
-    [[nodiscard]] bool find(std::uint64_t pc, PcInfo& info) const noexcept { return map != nullptr && map->find(static_cast<std::uint32_t>(pc - map_origin), info); }
+    [[nodiscard]] bool find(std::uint64_t pc, PcInfo& info) const noexcept {
+        return map != nullptr && map->find(static_cast<std::uint32_t>(pc - map_origin), info);
+    }
 };
 
 /// A region's membership in the process-wide list, for as long as it lives. Not movable once registered.

@@ -22,7 +22,8 @@ long membarrier(int command) noexcept {
 
 }  // namespace
 
-Result<> CodeMemory::reserve(CodeSharing sharing, std::size_t code_bytes, std::size_t least_bytes, std::size_t data_bytes, bool huge_pages) {
+Result<> CodeMemory::reserve(CodeSharing sharing, std::size_t code_bytes, std::size_t least_bytes, std::size_t data_bytes,
+                             bool huge_pages) {
     huge_pages_ = huge_pages && sharing == CodeSharing::sealed;
     granularity_ = huge_pages_ ? kHugePage : page_bytes();
     const auto round_up = [this](std::size_t bytes) { return (bytes + granularity_ - 1) / granularity_ * granularity_; };
@@ -55,7 +56,8 @@ Result<CodeBuffer> CodeMemory::take(std::size_t bytes) {
     bytes = (bytes + granularity_ - 1) / granularity_ * granularity_;
     const std::scoped_lock lock(mutex_);
     if (bytes > code_bytes_ - used_) {
-        return fail(ErrorKind::resource, "machine code does not fit: " + std::to_string(code_bytes_) + " bytes are reserved for the module");
+        return fail(ErrorKind::resource,
+                    "machine code does not fit: " + std::to_string(code_bytes_) + " bytes are reserved for the module");
     }
     const std::size_t at = used_;
     if (memfd_) {
@@ -69,7 +71,8 @@ Result<CodeBuffer> CodeMemory::take(std::size_t bytes) {
             return std::unexpected(std::move(done.error()));
         }
     } else {
-        if (auto done = region_.protect(at, bytes, PROT_READ | PROT_WRITE, "machine code"); !done) return std::unexpected(std::move(done.error()));
+        if (auto done = region_.protect(at, bytes, PROT_READ | PROT_WRITE, "machine code"); !done)
+            return std::unexpected(std::move(done.error()));
         if (huge_pages_) static_cast<void>(::madvise(region_.data() + at, bytes, MADV_HUGEPAGE));  // a hint
     }
     used_ += bytes;

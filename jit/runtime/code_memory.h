@@ -4,8 +4,8 @@
 //   patchable:  | code … (executable)                             | data |             two views of a memfd; lazy compilation
 //               | code … (the same bytes, writable)               |
 //
-// Address space is reserved at once and taken piece by piece, so that everything in it reaches everything else within ±2 GiB. `data` is plain
-// memory in the same reservation: the table of code addresses.
+// Address space is reserved at once and taken piece by piece, so that everything in it reaches everything else within ±2 GiB. `data` is
+// plain memory in the same reservation: the table of code addresses.
 #pragma once
 
 #include <cstddef>
@@ -27,8 +27,10 @@ public:
     CodeMemory(const CodeMemory&) = delete;
     CodeMemory& operator=(const CodeMemory&) = delete;
 
-    /// Reserves up to `code_bytes` for code (less where address space is short, but at least `least_bytes`) and `data_bytes` of zeroed memory.
-    [[nodiscard]] Result<> reserve(CodeSharing sharing, std::size_t code_bytes, std::size_t least_bytes, std::size_t data_bytes, bool huge_pages);
+    /// Reserves up to `code_bytes` for code (less where address space is short, but at least `least_bytes`) and `data_bytes` of zeroed
+    /// memory.
+    [[nodiscard]] Result<> reserve(CodeSharing sharing, std::size_t code_bytes, std::size_t least_bytes, std::size_t data_bytes,
+                                   bool huge_pages);
 
     /// The next `bytes` (rounded up to whole pages) of the region, writable. Thread-safe. Error: resource.
     [[nodiscard]] Result<CodeBuffer> take(std::size_t bytes);

@@ -11,9 +11,9 @@ namespace {
 
 constexpr std::size_t kMaxCodeBytes = std::size_t{3} << 29;        // 1.5 GiB: the rest of ±2 GiB is for the table
 constexpr std::size_t kMaxBranchBytes = std::size_t{120} << 20;    // what `bl` of AArch64 reaches
-constexpr std::size_t kReservedPerByte = 32;                       // bytes of code for a byte of wasm: far more than seen, address space only
+constexpr std::size_t kReservedPerByte = 32;  // bytes of code for a byte of wasm: far more than seen, address space only
 constexpr std::size_t kExpectedPerByte = 8;
-constexpr std::size_t kStreamBytes = std::size_t{32} << 20;        // a module whose size is not known yet is taken for this large
+constexpr std::size_t kStreamBytes = std::size_t{32} << 20;  // a module whose size is not known yet is taken for this large
 constexpr std::size_t kLazyStubBytes = 32 * 1024;
 
 }  // namespace
@@ -24,8 +24,8 @@ struct CompiledModule::LazyState {
 
     std::mutex mutex;
     FunctionEmitter emitter;
-    Stubs stubs;                  ///< near the thunks; only `lazy` of them is used
-    std::uint64_t thunks = 0;     ///< of the first own function
+    Stubs stubs;  ///< near the thunks; only `lazy` of them is used
+    std::uint64_t thunks = 0;  ///< of the first own function
     std::uint64_t thunks_end = 0;
 };
 
@@ -50,8 +50,8 @@ Result<> CompiledModule::prepare(std::size_t known_bytes) {
     environment_.calls = short_branches && wasm_bytes * kExpectedPerByte > kMaxBranchBytes ? CallMode::table : CallMode::direct;
     const bool table = environment_.calls == CallMode::table;
     const std::size_t code_bytes = short_branches && !table ? std::min(wanted, kMaxBranchBytes) : wanted;
-    auto reserved = code_memory_.reserve(CodeSharing::sealed, code_bytes, std::min(code_bytes, known_bytes * kExpectedPerByte), table ? module_->functions.size() * sizeof(void*) : 0,
-                                         known_bytes >= tuning.huge_page_threshold);
+    auto reserved = code_memory_.reserve(CodeSharing::sealed, code_bytes, std::min(code_bytes, known_bytes * kExpectedPerByte),
+                                         table ? module_->functions.size() * sizeof(void*) : 0, known_bytes >= tuning.huge_page_threshold);
     if (!reserved) return reserved;
     if (table) environment_.function_table = reinterpret_cast<std::uint64_t>(code_memory_.data());
     region_.register_region({code_memory_.begin(), code_memory_.end(), &code_map_, this, nullptr, code_memory_.begin()});
@@ -63,7 +63,8 @@ Result<> CompiledModule::prepare_lazy(std::size_t code_bytes) {
     const auto functions = static_cast<std::uint32_t>(module_->functions.size() - module_->imported_functions);
     const std::size_t thunk_bytes = functions * backend.thunk_bytes();
     environment_.calls = CallMode::table;
-    if (auto done = code_memory_.reserve(CodeSharing::patchable, code_bytes + kLazyStubBytes + thunk_bytes, kLazyStubBytes + 2 * thunk_bytes + (std::size_t{1} << 20),
+    if (auto done = code_memory_.reserve(CodeSharing::patchable, code_bytes + kLazyStubBytes + thunk_bytes,
+                                         kLazyStubBytes + 2 * thunk_bytes + (std::size_t{1} << 20),
                                          module_->functions.size() * sizeof(void*), false);
         !done) {
         return done;
@@ -81,7 +82,8 @@ Result<> CompiledModule::prepare_lazy(std::size_t code_bytes) {
     lazy_->thunks = thunks.execute;
     lazy_->thunks_end = thunks.execute + thunk_bytes;
     for (std::uint32_t i = 0; i < functions; ++i) {
-        table_entry(module_->imported_functions + i).store(reinterpret_cast<const void*>(thunks.execute + i * backend.thunk_bytes()), std::memory_order_relaxed);
+        table_entry(module_->imported_functions + i)
+            .store(reinterpret_cast<const void*>(thunks.execute + i * backend.thunk_bytes()), std::memory_order_relaxed);
     }
     stub_region_.register_region({code_memory_.begin(), thunks.execute});
     region_.register_region({thunks.execute, code_memory_.end(), &code_map_, this, nullptr, code_memory_.begin()});
@@ -95,27 +97,32 @@ bool CompiledModule::is_thunk(const void* code) const noexcept {
 
 const void* CompiledModule::code(std::uint32_t function) const noexcept {
     if (environment_.calls == CallMode::table) return table_entry(function).load(std::memory_order_acquire);
-    return reinterpret_cast<const void*>(code_memory_.begin() + code_offsets_[function - module_->imported_functions].load(std::memory_order_relaxed));
+    return reinterpret_cast<const void*>(code_memory_.begin() +
+                                         code_offsets_[function - module_->imported_functions].load(std::memory_order_relaxed));
 }
 
 std::span<const std::uint8_t> CompiledModule::machine_code(std::uint32_t function) const noexcept {
     if (function < module_->imported_functions) return {};
     const void* at = code(function);
     PcInfo info;
-    if (at == nullptr || is_thunk(at) || !code_map_.find(static_cast<std::uint32_t>(reinterpret_cast<std::uint64_t>(at) - code_memory_.begin()), info)) return {};
+    if (at == nullptr || is_thunk(at) ||
+        !code_map_.find(static_cast<std::uint32_t>(reinterpret_cast<std::uint64_t>(at) - code_memory_.begin()), info))
+        return {};
     return {static_cast<const std::uint8_t*>(at), info.function_bytes};
 }
 
 const void* CompiledModule::compile_lazily(std::uint32_t function, TrapCode& trap) const {
     const std::scoped_lock lock(lazy_->mutex);
     std::atomic<const void*>& entry = table_entry(function);
-    if (const void* code = entry.load(std::memory_order_acquire); !is_thunk(code)) return code;  // another thread's work, or an old reference
+    if (const void* code = entry.load(std::memory_order_acquire); !is_thunk(code))
+        return code;  // another thread's work, or an old reference
     auto code = lazy_->emitter.emit(environment_, function, module_->body(function));
     if (!code || file_changed()) {
         trap = !file_changed() && code.error().kind == ErrorKind::resource ? TrapCode::out_of_memory : TrapCode::file_changed;
         return nullptr;
     }
-    if (FunctionOutput& output = lazy_->emitter.output(); !output.not_compiled.empty()) add_not_compiled(function, std::move(output.not_compiled));
+    if (FunctionOutput& output = lazy_->emitter.output(); !output.not_compiled.empty())
+        add_not_compiled(function, std::move(output.not_compiled));
     CodeMemory::publish(engine_->backend(), code->execute, code->capacity);
     const auto* address = reinterpret_cast<const void*>(code->execute);
     entry.store(address, std::memory_order_release);

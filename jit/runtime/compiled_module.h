@@ -83,7 +83,8 @@ private:
     struct LazyState;
     [[nodiscard]] const wasm::NameSection& names() const;
     void add_not_compiled(std::uint32_t function, std::string feature) const;
-    /// Reserves memory for code; lazy: with stubs, thunks and the table of code addresses. `known_bytes`: of the module, 0 if it is a stream.
+    /// Reserves memory for code; lazy: with stubs, thunks and the table of code addresses. `known_bytes`: of the module, 0 if it is a
+    /// stream.
     [[nodiscard]] Result<> prepare(std::size_t known_bytes);
     [[nodiscard]] Result<> prepare_lazy(std::size_t code_bytes);
     [[nodiscard]] std::atomic<const void*>& table_entry(std::uint32_t function) const noexcept {

@@ -26,7 +26,9 @@ public:
         if (!wasm::visit_const_expr(module, expression, *this) || (!unsupported_ && stack_.size() != 1)) {
             return fail(ErrorKind::io, "the module's file changed while it was in use", expression.offset);
         }
-        if (unsupported_) return fail(ErrorKind::unsupported, "an initialiser makes an object of the GC proposal, which is not supported yet", expression.offset);
+        if (unsupported_)
+            return fail(ErrorKind::unsupported, "an initialiser makes an object of the GC proposal, which is not supported yet",
+                        expression.offset);
         return stack_.back();
     }
 
@@ -39,12 +41,24 @@ public:
     void global_get(std::uint32_t index) { stack_.push_back(global_(index)); }
     void ref_null(wasm::ValType /*type*/) { push(0); }
     void ref_func(std::uint32_t index) { push(reinterpret_cast<std::uint64_t>(function_(index))); }
-    void i32_add() { binary([](std::uint64_t a, std::uint64_t b) { return (a + b) & 0xffff'ffff; }); }
-    void i32_sub() { binary([](std::uint64_t a, std::uint64_t b) { return (a - b) & 0xffff'ffff; }); }
-    void i32_mul() { binary([](std::uint64_t a, std::uint64_t b) { return (a * b) & 0xffff'ffff; }); }
-    void i64_add() { binary([](std::uint64_t a, std::uint64_t b) { return a + b; }); }
-    void i64_sub() { binary([](std::uint64_t a, std::uint64_t b) { return a - b; }); }
-    void i64_mul() { binary([](std::uint64_t a, std::uint64_t b) { return a * b; }); }
+    void i32_add() {
+        binary([](std::uint64_t a, std::uint64_t b) { return (a + b) & 0xffff'ffff; });
+    }
+    void i32_sub() {
+        binary([](std::uint64_t a, std::uint64_t b) { return (a - b) & 0xffff'ffff; });
+    }
+    void i32_mul() {
+        binary([](std::uint64_t a, std::uint64_t b) { return (a * b) & 0xffff'ffff; });
+    }
+    void i64_add() {
+        binary([](std::uint64_t a, std::uint64_t b) { return a + b; });
+    }
+    void i64_sub() {
+        binary([](std::uint64_t a, std::uint64_t b) { return a - b; });
+    }
+    void i64_mul() {
+        binary([](std::uint64_t a, std::uint64_t b) { return a * b; });
+    }
     void struct_new(wasm::TypeId /*type*/) { unsupported_ = true; }
     void struct_new_default(wasm::TypeId /*type*/) { unsupported_ = true; }
     void array_new(wasm::TypeId /*type*/) { unsupported_ = true; }

@@ -18,14 +18,16 @@ constexpr std::size_t kMaxSymbol = 4096;  // symbols come from modules: longer o
 bool has_rust_hash(std::string_view name) {
     constexpr std::size_t kHash = 19;
     if (name.size() <= kHash || name.substr(name.size() - kHash, 3) != "::h") return false;
-    return std::ranges::all_of(name.substr(name.size() - 16), [](unsigned char c) { return std::isxdigit(c) != 0 && std::isupper(c) == 0; });
+    return std::ranges::all_of(name.substr(name.size() - 16),
+                               [](unsigned char c) { return std::isxdigit(c) != 0 && std::isupper(c) == 0; });
 }
 
 /// Rust's legacy escapes: `$LT$` and so on, `..` for `::`.
 std::string unescape_rust(std::string_view name) {
     static constexpr std::pair<std::string_view, std::string_view> kEscapes[] = {
-        {"$SP$", "@"}, {"$BP$", "*"}, {"$RF$", "&"}, {"$LT$", "<"}, {"$GT$", ">"}, {"$LP$", "("}, {"$RP$", ")"}, {"$C$", ","},
-        {"$u20$", " "}, {"$u27$", "'"}, {"$u5b$", "["}, {"$u5d$", "]"}, {"$u7b$", "{"}, {"$u7d$", "}"}, {"$u7e$", "~"}, {"$u3b$", ";"}, {"$u2b$", "+"}, {"..", "::"},
+        {"$SP$", "@"},  {"$BP$", "*"},  {"$RF$", "&"},  {"$LT$", "<"},  {"$GT$", ">"},  {"$LP$", "("},
+        {"$RP$", ")"},  {"$C$", ","},   {"$u20$", " "}, {"$u27$", "'"}, {"$u5b$", "["}, {"$u5d$", "]"},
+        {"$u7b$", "{"}, {"$u7d$", "}"}, {"$u7e$", "~"}, {"$u3b$", ";"}, {"$u2b$", "+"}, {"..", "::"},
     };
     std::string text;
     while (!name.empty()) {
@@ -70,10 +72,14 @@ private:
             rest_.remove_prefix(1);
             if (c == '_') return ++value, true;
             std::uint64_t digit = 0;
-            if (c >= '0' && c <= '9') digit = static_cast<std::uint64_t>(c - '0');
-            else if (c >= 'a' && c <= 'z') digit = static_cast<std::uint64_t>(c - 'a') + 10;
-            else if (c >= 'A' && c <= 'Z') digit = static_cast<std::uint64_t>(c - 'A') + 36;
-            else return false;
+            if (c >= '0' && c <= '9')
+                digit = static_cast<std::uint64_t>(c - '0');
+            else if (c >= 'a' && c <= 'z')
+                digit = static_cast<std::uint64_t>(c - 'a') + 10;
+            else if (c >= 'A' && c <= 'Z')
+                digit = static_cast<std::uint64_t>(c - 'A') + 36;
+            else
+                return false;
             if (value > (~std::uint64_t{0} - digit) / 62 - 1) return false;
             value = value * 62 + digit;
         }
@@ -137,7 +143,8 @@ std::string demangle(std::string_view symbol) {
     if (symbol.starts_with("_R")) return RustV0(symbol.substr(2)).demangle().value_or(std::string(symbol));
     if (!symbol.starts_with("_Z")) return std::string(symbol);
     int status = 0;
-    const std::unique_ptr<char, decltype(&std::free)> text(abi::__cxa_demangle(std::string(symbol).c_str(), nullptr, nullptr, &status), &std::free);
+    const std::unique_ptr<char, decltype(&std::free)> text(abi::__cxa_demangle(std::string(symbol).c_str(), nullptr, nullptr, &status),
+                                                           &std::free);
     if (status != 0 || !text) return std::string(symbol);
     const std::string_view name = text.get();
     if (!has_rust_hash(name)) return std::string(name);

@@ -74,10 +74,11 @@ Result<std::shared_ptr<Engine>> Engine::create(const EngineOptions& options) {
     if (auto ready = prepare_signals(options.interrupt_signal); !ready) return std::unexpected(std::move(ready.error()));
     prepare_instruction_barrier();
     switch (options.bounds) {
-        case BoundsOption::guard_pages: engine->memory_options_.bounds = BoundsMode::guard_pages; break;
+        case BoundsOption::guard_pages:     engine->memory_options_.bounds = BoundsMode::guard_pages; break;
         case BoundsOption::explicit_checks: engine->memory_options_.bounds = BoundsMode::explicit_checks; break;
         case BoundsOption::automatic:
-            engine->memory_options_.bounds = options.memory_reservation == 0 && engine->memory_pool_->probe() ? BoundsMode::guard_pages : BoundsMode::explicit_checks;
+            engine->memory_options_.bounds =
+                options.memory_reservation == 0 && engine->memory_pool_->probe() ? BoundsMode::guard_pages : BoundsMode::explicit_checks;
             break;
     }
     auto memory = engine->add_stub_memory(kFixedStubBytes);
@@ -93,7 +94,8 @@ Result<std::shared_ptr<Engine>> Engine::create(const EngineOptions& options) {
 
 Result<Engine::StubMemory*> Engine::add_stub_memory(std::size_t bytes) {
     auto memory = std::make_unique<StubMemory>();
-    if (auto done = memory->code.reserve(CodeSharing::sealed, bytes, bytes, 0, false); !done) return std::unexpected(std::move(done.error()));
+    if (auto done = memory->code.reserve(CodeSharing::sealed, bytes, bytes, 0, false); !done)
+        return std::unexpected(std::move(done.error()));
     memory->region.register_region({memory->code.begin(), memory->code.end()});
     return stub_memory_.emplace_back(std::move(memory)).get();
 }

@@ -63,7 +63,8 @@ POLLUX_NO_SANITIZE void ExceptionHeap::collect(Store& store) {
 namespace {
 
 /// The first handler of a function that catches `exception` thrown by the call that returns to `offset`, or null.
-const ExceptionHandler* find_handler(std::span<const ExceptionHandler> handlers, std::uint32_t offset, Instance& instance, const ExceptionObject& exception) noexcept {
+const ExceptionHandler* find_handler(std::span<const ExceptionHandler> handlers, std::uint32_t offset, Instance& instance,
+                                     const ExceptionObject& exception) noexcept {
     using Kind = ExceptionHandler::Kind;
     bool skipping = false;
     std::uint32_t delegate_target = 0;
@@ -71,7 +72,8 @@ const ExceptionHandler* find_handler(std::span<const ExceptionHandler> handlers,
         if (offset <= handler.begin || offset > handler.end) continue;
         if (skipping && handler.region != delegate_target) continue;
         skipping = false;
-        if (handler.kind == Kind::catch_all || (handler.kind == Kind::catch_tag && instance.tag(handler.operand) == exception.tag)) return &handler;
+        if (handler.kind == Kind::catch_all || (handler.kind == Kind::catch_tag && instance.tag(handler.operand) == exception.tag))
+            return &handler;
         if (handler.kind == Kind::delegate) {
             if (handler.operand == ExceptionHandler::kNoRegion) return nullptr;
             skipping = true;
@@ -100,7 +102,8 @@ POLLUX_NO_SANITIZE std::uint64_t find_landing_pad(Store& store, ExceptionObject*
             // A function that has handlers writes its instance to its first slot before it enters a region.
             auto* header = *reinterpret_cast<InstanceHeader* const*>(at.frame - 8);
             const auto offset = static_cast<std::uint32_t>(at.pc - code);
-            const bool inside = std::ranges::any_of(handlers, [&](const ExceptionHandler& handler) { return offset > handler.begin && offset <= handler.end; });
+            const bool inside = std::ranges::any_of(
+                handlers, [&](const ExceptionHandler& handler) { return offset > handler.begin && offset <= handler.end; });
             const ExceptionHandler* handler = inside ? find_handler(handlers, offset, Instance::of(header), *exception) : nullptr;
             if (handler != nullptr) {
                 store.landing_frame = reinterpret_cast<void*>(at.frame);

@@ -1,7 +1,7 @@
 // Exceptions at run time: the objects, and who catches one.
 //
-// Objects belong to their store. There are no stack maps: when many have been made, those that nothing refers to are freed, where a reference is any word
-// with their address on the running fiber's stack, in a global or in a table.
+// Objects belong to their store. There are no stack maps: when many have been made, those that nothing refers to are freed, where a
+// reference is any word with their address on the running fiber's stack, in a global or in a table.
 #pragma once
 
 #include <cstddef>
@@ -22,7 +22,9 @@ public:
     [[nodiscard]] std::size_t size() const noexcept { return objects_.size(); }
 
 private:
-    struct Free { void operator()(ExceptionObject* object) const noexcept; };
+    struct Free {
+        void operator()(ExceptionObject* object) const noexcept;
+    };
     using Owned = std::unique_ptr<ExceptionObject, Free>;
 
     void collect(Store& store);
@@ -32,8 +34,8 @@ private:
     std::size_t limit_ = 4096;  ///< of objects before the next collection
 };
 
-/// Looks for the handler of what the guest throws at the store's exit frame, through all frames of the innermost activation. Returns the address of the
-/// landing pad, having set landing_frame and exception; 0 if there is none.
+/// Looks for the handler of what the guest throws at the store's exit frame, through all frames of the innermost activation. Returns the
+/// address of the landing pad, having set landing_frame and exception; 0 if there is none.
 [[nodiscard]] std::uint64_t find_landing_pad(Store& store, ExceptionObject* exception) noexcept;
 
 }  // namespace pollux

@@ -21,17 +21,22 @@ std::string describe(const wasm::FuncType& type) {
     return "function " + wasm::to_string(type.params) + " -> " + wasm::to_string(type.results);
 }
 
-std::string describe(const wasm::TableType& type) { return "table of " + wasm::to_string(type.element) + ", " + describe(type.limits, "elements"); }
-
-std::string describe(const wasm::MemoryType& type) {
-    return "memory of " + describe(type.limits, "pages") + (type.page_bits == 16 ? "" : " of " + std::to_string(1U << type.page_bits) + " bytes");
+std::string describe(const wasm::TableType& type) {
+    return "table of " + wasm::to_string(type.element) + ", " + describe(type.limits, "elements");
 }
 
-std::string describe(const wasm::GlobalType& type) { return std::string("global ") + (type.is_mutable ? "mut " : "") + wasm::to_string(type.type); }
+std::string describe(const wasm::MemoryType& type) {
+    return "memory of " + describe(type.limits, "pages") +
+           (type.page_bits == 16 ? "" : " of " + std::to_string(1U << type.page_bits) + " bytes");
+}
+
+std::string describe(const wasm::GlobalType& type) {
+    return std::string("global ") + (type.is_mutable ? "mut " : "") + wasm::to_string(type.type);
+}
 
 std::string describe(const Extern& item) {
     switch (kind_of(item)) {
-        case wasm::ExternKind::func: return describe(std::get<Func>(item).type());
+        case wasm::ExternKind::func:  return describe(std::get<Func>(item).type());
         case wasm::ExternKind::table: {
             const Table& table = *std::get<Table*>(item);
             wasm::TableType type = table.type();
@@ -45,7 +50,7 @@ std::string describe(const Extern& item) {
             return describe(type);
         }
         case wasm::ExternKind::global: return describe(std::get<Global>(item).type);
-        case wasm::ExternKind::tag: {
+        case wasm::ExternKind::tag:    {
             const wasm::FuncType& type = wasm::func_type(std::get<const Tag*>(item)->type);
             return "tag " + wasm::to_string(type.params);
         }

@@ -3,8 +3,8 @@
 //   | no access | host: kHostStackBytes | guest: Engine's max_wasm_stack                    | top
 //                                       ^ stack limit: prologues of guest code trap below it
 //
-// A fiber belongs to a store and stays on the store's thread. resume() runs it until it suspends or ends; the store's innermost activation, exit frame
-// and stack limit are switched with the stack. Stacks come from a pool.
+// A fiber belongs to a store and stays on the store's thread. resume() runs it until it suspends or ends; the store's innermost activation,
+// exit frame and stack limit are switched with the stack. Stacks come from a pool.
 #pragma once
 
 #include <cstddef>
@@ -76,19 +76,19 @@ private:
     Body body_;
     Mapping stack_;
     std::uint64_t stack_limit_ = 0;
-    void* stack_pointer_ = nullptr;       ///< while it does not run
+    void* stack_pointer_ = nullptr;  ///< while it does not run
     void* resumer_stack_pointer_ = nullptr;
-    Fiber* resumer_ = nullptr;            ///< null: the thread's own stack
+    Fiber* resumer_ = nullptr;  ///< null: the thread's own stack
     Store* resumer_store_ = nullptr;
-    EntryRecord* entry_ = nullptr;        ///< of the store, while it does not run
+    EntryRecord* entry_ = nullptr;  ///< of the store, while it does not run
     void* exit_frame_ = nullptr;
     bool started_ = false;
     bool done_ = false;
-    void* fake_stack_ = nullptr;          ///< AddressSanitizer's
+    void* fake_stack_ = nullptr;  ///< AddressSanitizer's
     void* resumer_fake_stack_ = nullptr;
     const void* resumer_stack_bottom_ = nullptr;
     std::size_t resumer_stack_bytes_ = 0;
-    void* sanitizer_fiber_ = nullptr;     ///< ThreadSanitizer's
+    void* sanitizer_fiber_ = nullptr;  ///< ThreadSanitizer's
     void* resumer_sanitizer_fiber_ = nullptr;
 };
 

@@ -50,12 +50,13 @@ CallResult Func::call(std::span<const Value> arguments, std::span<Value> results
     const wasm::FuncType& signature = type();
     if (arguments.size() != signature.params.size() || results.size() != signature.results.size()) {
         return std::unexpected(usage_error("the function takes " + std::to_string(signature.params.size()) + " arguments and gives " +
-                                           std::to_string(signature.results.size()) + " results; the call has " + std::to_string(arguments.size()) + " and " +
-                                           std::to_string(results.size())));
+                                           std::to_string(signature.results.size()) + " results; the call has " +
+                                           std::to_string(arguments.size()) + " and " + std::to_string(results.size())));
     }
     for (std::size_t i = 0; i < arguments.size(); ++i) {
         if (!fits(arguments[i], signature.params[i])) {
-            return std::unexpected(usage_error("argument " + std::to_string(i) + " must be of type " + wasm::to_string(signature.params[i])));
+            return std::unexpected(
+                usage_error("argument " + std::to_string(i) + " must be of type " + wasm::to_string(signature.params[i])));
         }
     }
     if (const Fiber* fiber = Fiber::current(); fiber != nullptr && &fiber->store() == store_) return call_here(arguments, results);
@@ -93,7 +94,9 @@ CallResult Func::call_here(std::span<const Value> arguments, std::span<Value> re
         switch (location.where) {
             case Location::Where::gp: entry.gp[location.index] = bits.low; break;
             case Location::Where::fp: entry.fp[location.index] = bits; break;
-            case Location::Where::memory: std::copy_n(reinterpret_cast<const std::uint8_t*>(&bits), wasm::slot_bytes(argument.kind), stack.data() + location.index); break;
+            case Location::Where::memory:
+                std::copy_n(reinterpret_cast<const std::uint8_t*>(&bits), wasm::slot_bytes(argument.kind), stack.data() + location.index);
+                break;
         }
     }
     entry.stack = stack.data();
@@ -126,7 +129,9 @@ CallResult Func::call_here(std::span<const Value> arguments, std::span<Value> re
         switch (location.where) {
             case Location::Where::gp: value.bits.low = entry.result_gp; break;
             case Location::Where::fp: value.bits = entry.result_fp; break;
-            case Location::Where::memory: std::copy_n(memory_results.data() + location.index, sizeof(wasm::V128), reinterpret_cast<std::uint8_t*>(&value.bits)); break;
+            case Location::Where::memory:
+                std::copy_n(memory_results.data() + location.index, sizeof(wasm::V128), reinterpret_cast<std::uint8_t*>(&value.bits));
+                break;
         }
         if (kind != wasm::Kind::v128) value.bits.high = 0;
         value.bits = slot_bits(value);

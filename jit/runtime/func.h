@@ -29,9 +29,9 @@ public:
     [[nodiscard]] Store& store() const noexcept { return *store_; }
     [[nodiscard]] const wasm::FuncType& type() const noexcept;
 
-    /// Calls the function. Arguments and results must fit type(), by number and kind (a wrong call is a Trap with an Error of kind usage). Runs on
-    /// the current fiber if it is one of this store, else on a fiber made for the call, waiting with the store's scheduler if it parks.
-    /// Concrete reference types are not checked: references must come from this store.
+    /// Calls the function. Arguments and results must fit type(), by number and kind (a wrong call is a Trap with an Error of kind usage).
+    /// Runs on the current fiber if it is one of this store, else on a fiber made for the call, waiting with the store's scheduler if it
+    /// parks. Concrete reference types are not checked: references must come from this store.
     [[nodiscard]] CallResult call(std::span<const Value> arguments, std::span<Value> results) const;
     /// The same, with as many results as the type has.
     [[nodiscard]] std::expected<std::vector<Value>, Trap> call(std::initializer_list<Value> arguments = {}) const;

@@ -15,7 +15,8 @@ void FunctionEmitter::skip(std::size_t bytes) noexcept {
 
 void FunctionEmitter::align(std::uint32_t alignment) noexcept { skip((alignment - chunk_.execute % alignment) % alignment); }
 
-Result<CodeBuffer> FunctionEmitter::emit(const CompileEnvironment& environment, std::uint32_t function, std::span<const std::uint8_t> body) {
+Result<CodeBuffer> FunctionEmitter::emit(const CompileEnvironment& environment, std::uint32_t function,
+                                         std::span<const std::uint8_t> body) {
     // More than any body of this size can need: if it does not fit there, something else is wrong.
     const std::size_t enough = body.size() * 512 + 64 * 1024;
     std::size_t wanted = std::max(tuning.code_chunk_bytes, body.size() * 16 + 4096);

@@ -18,7 +18,8 @@ public:
         : memory_(memory), map_(map), writer_(map.make_writer()), compiler_(backend.make_compiler()) {}
 
     /// Compiles a function: the buffer that it fills, from its start. Relocations are in output().
-    [[nodiscard]] Result<CodeBuffer> emit(const CompileEnvironment& environment, std::uint32_t function, std::span<const std::uint8_t> body);
+    [[nodiscard]] Result<CodeBuffer> emit(const CompileEnvironment& environment, std::uint32_t function,
+                                          std::span<const std::uint8_t> body);
     [[nodiscard]] FunctionOutput& output() noexcept { return output_; }
 
 private:

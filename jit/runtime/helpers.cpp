@@ -1,7 +1,7 @@
 // The operations of helpers.def that are too large for generated code: bulk memory and table operations, growth, references, waiting.
 //
-// All run on the guest's stack, called through stubs. Arguments come from the guest: every range is checked in 64-bit arithmetic before anything is
-// written (a trapping bulk operation writes nothing). Long copies go in slices, with a look at the interrupt flag between them.
+// All run on the guest's stack, called through stubs. Arguments come from the guest: every range is checked in 64-bit arithmetic before
+// anything is written (a trapping bulk operation writes nothing). Long copies go in slices, with a look at the interrupt flag between them.
 #include "jit/runtime/helpers.h"
 
 #include <algorithm>
@@ -26,11 +26,14 @@ constexpr std::uint64_t kFailed = ~std::uint64_t{0};
 using Status = std::uint64_t;
 constexpr Status status(TrapCode code) noexcept { return static_cast<Status>(code); }
 
-constexpr bool in_bounds(std::uint64_t offset, std::uint64_t count, std::uint64_t length) noexcept { return offset <= length && count <= length - offset; }
+constexpr bool in_bounds(std::uint64_t offset, std::uint64_t count, std::uint64_t length) noexcept {
+    return offset <= length && count <= length - offset;
+}
 
 /// Between slices: whether the guest must end.
 Status check_interrupt(Store& store) noexcept {
-    if (store.interrupt_pending.load(std::memory_order_relaxed) == 0) [[likely]] return 0;
+    if (store.interrupt_pending.load(std::memory_order_relaxed) == 0) [[likely]]
+        return 0;
     return status(store.act_on_interrupt());
 }
 
@@ -52,7 +55,8 @@ std::uint64_t failed_grow(wasm::Kind address_kind) noexcept { return address_kin
 /// The result of a wait or notify: low half, TrapCode in the high half.
 constexpr std::uint64_t halves(std::uint32_t value, TrapCode code) noexcept { return static_cast<std::uint64_t>(code) << 32 | value; }
 
-std::uint64_t atomic_wait(InstanceHeader* header, std::uint64_t address, std::uint64_t expected, std::uint64_t timeout, std::uint64_t memory_index, std::uint32_t bytes) {
+std::uint64_t atomic_wait(InstanceHeader* header, std::uint64_t address, std::uint64_t expected, std::uint64_t timeout,
+                          std::uint64_t memory_index, std::uint32_t bytes) {
     Instance& instance = Instance::of(header);
     const Memory& memory = instance.memory(static_cast<std::uint32_t>(memory_index));
     if (address % bytes != 0) return halves(0, TrapCode::unaligned_atomic);
@@ -72,7 +76,8 @@ std::uint64_t pollux_helper_memory_grow(InstanceHeader* header, std::uint64_t de
     return old != kFailed ? old : failed_grow(memory.type().address_kind());
 }
 
-Status pollux_helper_memory_init(InstanceHeader* header, std::uint64_t to, std::uint64_t from, std::uint64_t count, std::uint64_t segment, std::uint64_t memory_index) {
+Status pollux_helper_memory_init(InstanceHeader* header, std::uint64_t to, std::uint64_t from, std::uint64_t count, std::uint64_t segment,
+                                 std::uint64_t memory_index) {
     Instance& instance = Instance::of(header);
     const std::span<std::uint8_t> memory = instance.memory(static_cast<std::uint32_t>(memory_index)).bytes();
     const std::span<const std::uint8_t> data = instance.data_segment(static_cast<std::uint32_t>(segment));
@@ -83,7 +88,8 @@ Status pollux_helper_memory_init(InstanceHeader* header, std::uint64_t to, std::
     return instance.compiled().file_changed() ? status(TrapCode::file_changed) : interrupted;
 }
 
-Status pollux_helper_memory_copy(InstanceHeader* header, std::uint64_t to, std::uint64_t from, std::uint64_t count, std::uint64_t to_memory, std::uint64_t from_memory) {
+Status pollux_helper_memory_copy(InstanceHeader* header, std::uint64_t to, std::uint64_t from, std::uint64_t count, std::uint64_t to_memory,
+                                 std::uint64_t from_memory) {
     Instance& instance = Instance::of(header);
     const std::span<std::uint8_t> target = instance.memory(static_cast<std::uint32_t>(to_memory)).bytes();
     const std::span<const std::uint8_t> source = instance.memory(static_cast<std::uint32_t>(from_memory)).bytes();
@@ -93,7 +99,8 @@ Status pollux_helper_memory_copy(InstanceHeader* header, std::uint64_t to, std::
     });
 }
 
-Status pollux_helper_memory_fill(InstanceHeader* header, std::uint64_t to, std::uint64_t value, std::uint64_t count, std::uint64_t memory_index) {
+Status pollux_helper_memory_fill(InstanceHeader* header, std::uint64_t to, std::uint64_t value, std::uint64_t count,
+                                 std::uint64_t memory_index) {
     Instance& instance = Instance::of(header);
     const std::span<std::uint8_t> memory = instance.memory(static_cast<std::uint32_t>(memory_index)).bytes();
     if (!in_bounds(to, count, memory.size())) return status(TrapCode::memory_out_of_bounds);
@@ -102,7 +109,9 @@ Status pollux_helper_memory_fill(InstanceHeader* header, std::uint64_t to, std::
     });
 }
 
-void pollux_helper_data_drop(InstanceHeader* header, std::uint64_t segment) { Instance::of(header).drop_data(static_cast<std::uint32_t>(segment)); }
+void pollux_helper_data_drop(InstanceHeader* header, std::uint64_t segment) {
+    Instance::of(header).drop_data(static_cast<std::uint32_t>(segment));
+}
 
 std::uint64_t pollux_helper_table_grow(InstanceHeader* header, std::uint64_t value, std::uint64_t delta, std::uint64_t table_index) {
     Table& table = Instance::of(header).table(static_cast<std::uint32_t>(table_index));
@@ -110,16 +119,19 @@ std::uint64_t pollux_helper_table_grow(InstanceHeader* header, std::uint64_t val
     return old != kFailed ? old : failed_grow(table.type().address_kind());
 }
 
-Status pollux_helper_table_init(InstanceHeader* header, std::uint64_t to, std::uint64_t from, std::uint64_t count, std::uint64_t segment, std::uint64_t table_index) {
+Status pollux_helper_table_init(InstanceHeader* header, std::uint64_t to, std::uint64_t from, std::uint64_t count, std::uint64_t segment,
+                                std::uint64_t table_index) {
     Instance& instance = Instance::of(header);
     const std::span<std::uint64_t> table = instance.table(static_cast<std::uint32_t>(table_index)).span();
     const auto index = static_cast<std::uint32_t>(segment);
-    if (!in_bounds(from, count, instance.element_count(index)) || !in_bounds(to, count, table.size())) return status(TrapCode::table_out_of_bounds);
+    if (!in_bounds(from, count, instance.element_count(index)) || !in_bounds(to, count, table.size()))
+        return status(TrapCode::table_out_of_bounds);
     for (std::uint64_t i = 0; i < count; ++i) table[to + i] = instance.element(index, from + i);
     return 0;
 }
 
-Status pollux_helper_table_copy(InstanceHeader* header, std::uint64_t to, std::uint64_t from, std::uint64_t count, std::uint64_t to_table, std::uint64_t from_table) {
+Status pollux_helper_table_copy(InstanceHeader* header, std::uint64_t to, std::uint64_t from, std::uint64_t count, std::uint64_t to_table,
+                                std::uint64_t from_table) {
     Instance& instance = Instance::of(header);
     const std::span<std::uint64_t> target = instance.table(static_cast<std::uint32_t>(to_table)).span();
     const std::span<const std::uint64_t> source = instance.table(static_cast<std::uint32_t>(from_table)).span();
@@ -128,14 +140,17 @@ Status pollux_helper_table_copy(InstanceHeader* header, std::uint64_t to, std::u
     return 0;
 }
 
-Status pollux_helper_table_fill(InstanceHeader* header, std::uint64_t to, std::uint64_t value, std::uint64_t count, std::uint64_t table_index) {
+Status pollux_helper_table_fill(InstanceHeader* header, std::uint64_t to, std::uint64_t value, std::uint64_t count,
+                                std::uint64_t table_index) {
     const std::span<std::uint64_t> table = Instance::of(header).table(static_cast<std::uint32_t>(table_index)).span();
     if (!in_bounds(to, count, table.size())) return status(TrapCode::table_out_of_bounds);
     std::ranges::fill(table.subspan(to, count), value);
     return 0;
 }
 
-void pollux_helper_elem_drop(InstanceHeader* header, std::uint64_t segment) { Instance::of(header).drop_elements(static_cast<std::uint32_t>(segment)); }
+void pollux_helper_elem_drop(InstanceHeader* header, std::uint64_t segment) {
+    Instance::of(header).drop_elements(static_cast<std::uint32_t>(segment));
+}
 
 std::uint64_t pollux_helper_ref_func(InstanceHeader* header, std::uint64_t function) {
     return reinterpret_cast<std::uint64_t>(Instance::of(header).func_ref(static_cast<std::uint32_t>(function)));
@@ -153,17 +168,20 @@ std::uint64_t pollux_helper_atomic_notify(InstanceHeader* header, std::uint64_t 
     return halves(notify_at(memory.base + address, static_cast<std::uint32_t>(count)), TrapCode::none);
 }
 
-std::uint64_t pollux_helper_atomic_wait32(InstanceHeader* header, std::uint64_t address, std::uint64_t expected, std::uint64_t timeout, std::uint64_t memory_index) {
+std::uint64_t pollux_helper_atomic_wait32(InstanceHeader* header, std::uint64_t address, std::uint64_t expected, std::uint64_t timeout,
+                                          std::uint64_t memory_index) {
     return atomic_wait(header, address, expected, timeout, memory_index, 4);
 }
 
-std::uint64_t pollux_helper_atomic_wait64(InstanceHeader* header, std::uint64_t address, std::uint64_t expected, std::uint64_t timeout, std::uint64_t memory_index) {
+std::uint64_t pollux_helper_atomic_wait64(InstanceHeader* header, std::uint64_t address, std::uint64_t expected, std::uint64_t timeout,
+                                          std::uint64_t memory_index) {
     return atomic_wait(header, address, expected, timeout, memory_index, 8);
 }
 
 std::uint64_t pollux_helper_exception_new(InstanceHeader* header, std::uint64_t tag) {
     Instance& instance = Instance::of(header);
-    return reinterpret_cast<std::uint64_t>(instance.store().exceptions().allocate(instance.store(), *instance.tag(static_cast<std::uint32_t>(tag))));
+    return reinterpret_cast<std::uint64_t>(
+        instance.store().exceptions().allocate(instance.store(), *instance.tag(static_cast<std::uint32_t>(tag))));
 }
 
 std::uint64_t pollux_helper_exception_throw(InstanceHeader* header, std::uint64_t exception) {

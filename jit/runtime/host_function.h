@@ -10,8 +10,8 @@
 //
 // host_function<fd_write> is its HostFunctionType: the wasm type and an untyped body that unpacks the 16-byte slots. No allocation,
 // no indirection: the typed function is inlined into the body. Define it in a Linker (linker.h) with the `data` it needs; inside,
-// host_data<T>(context) is that pointer, and memory_of(context) the caller's memory. A guest pointer is a std::uint32_t (or 64 bits): check it.
-// A host function runs on the guest's fiber: it may park it, must not throw, and has kHostStackBytes of stack (fiber.h).
+// host_data<T>(context) is that pointer, and memory_of(context) the caller's memory. A guest pointer is a std::uint32_t (or 64 bits): check
+// it. A host function runs on the guest's fiber: it may park it, must not throw, and has kHostStackBytes of stack (fiber.h).
 #pragma once
 
 #include <bit>
@@ -70,17 +70,26 @@ struct NumericHostValue {
 };
 }  // namespace detail
 
-template <> struct HostValue<std::int32_t> : detail::NumericHostValue<std::int32_t, wasm::Kind::i32> {};
-template <> struct HostValue<std::uint32_t> : detail::NumericHostValue<std::uint32_t, wasm::Kind::i32> {};
-template <> struct HostValue<std::int64_t> : detail::NumericHostValue<std::int64_t, wasm::Kind::i64> {};
-template <> struct HostValue<std::uint64_t> : detail::NumericHostValue<std::uint64_t, wasm::Kind::i64> {};
-template <> struct HostValue<float> : detail::NumericHostValue<float, wasm::Kind::f32> {};
-template <> struct HostValue<double> : detail::NumericHostValue<double, wasm::Kind::f64> {};
-template <> struct HostValue<wasm::V128> : detail::NumericHostValue<wasm::V128, wasm::Kind::v128> {};
-template <> struct HostValue<FuncRef*> : detail::NumericHostValue<FuncRef*, wasm::Kind::ref> {
+template <>
+struct HostValue<std::int32_t> : detail::NumericHostValue<std::int32_t, wasm::Kind::i32> {};
+template <>
+struct HostValue<std::uint32_t> : detail::NumericHostValue<std::uint32_t, wasm::Kind::i32> {};
+template <>
+struct HostValue<std::int64_t> : detail::NumericHostValue<std::int64_t, wasm::Kind::i64> {};
+template <>
+struct HostValue<std::uint64_t> : detail::NumericHostValue<std::uint64_t, wasm::Kind::i64> {};
+template <>
+struct HostValue<float> : detail::NumericHostValue<float, wasm::Kind::f32> {};
+template <>
+struct HostValue<double> : detail::NumericHostValue<double, wasm::Kind::f64> {};
+template <>
+struct HostValue<wasm::V128> : detail::NumericHostValue<wasm::V128, wasm::Kind::v128> {};
+template <>
+struct HostValue<FuncRef*> : detail::NumericHostValue<FuncRef*, wasm::Kind::ref> {
     static constexpr wasm::ValType kType = wasm::kFuncRef;
 };
-template <> struct HostValue<ExternRef> : detail::NumericHostValue<ExternRef, wasm::Kind::ref> {
+template <>
+struct HostValue<ExternRef> : detail::NumericHostValue<ExternRef, wasm::Kind::ref> {
     static constexpr wasm::ValType kType = wasm::kExternRef;
 };
 
@@ -142,7 +151,8 @@ struct HostSignature {
             return TrapCode::none;
         } else {
             const TrapCode code = HostReturn<R>::store(kFunction(context, HostValue<A>::get(slots[I])...), slots);
-            if (code != TrapCode::none) [[unlikely]] host_function_failed(context, code);
+            if (code != TrapCode::none) [[unlikely]]
+                host_function_failed(context, code);
             return code;
         }
     }
@@ -164,7 +174,8 @@ HostSignature<R, A...> host_signature(R (*)(CallContext&, A...) noexcept);
 
 }  // namespace detail
 
-/// The wasm type and the body of a typed host function: `host_function<&fd_write>()`. Captureless lambdas work too: `host_function<[](CallContext&) {…}>()`.
+/// The wasm type and the body of a typed host function: `host_function<&fd_write>()`. Captureless lambdas work too:
+/// `host_function<[](CallContext&) {…}>()`.
 template <auto kFunction>
 [[nodiscard]] HostFunctionType host_function() {
     using Signature = decltype(detail::host_signature(+kFunction));

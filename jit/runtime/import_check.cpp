@@ -43,19 +43,19 @@ bool fits(const wasm::Module& module, const wasm::Import& import, const Extern& 
 
 std::string describe_import(const wasm::Module& module, const wasm::Import& import) {
     switch (import.kind) {
-        case wasm::ExternKind::func: return describe(module.func_type(import.index));
-        case wasm::ExternKind::table: return describe(module.tables[import.index].type);
+        case wasm::ExternKind::func:   return describe(module.func_type(import.index));
+        case wasm::ExternKind::table:  return describe(module.tables[import.index].type);
         case wasm::ExternKind::memory: return describe(module.memories[import.index]);
         case wasm::ExternKind::global: return describe(module.globals[import.index].type);
-        case wasm::ExternKind::tag: return "tag " + wasm::to_string(wasm::func_type(module.tags[import.index].type).params);
+        case wasm::ExternKind::tag:    return "tag " + wasm::to_string(wasm::func_type(module.tags[import.index].type).params);
     }
     return "nothing";
 }
 
 Result<> check_import(const wasm::Module& module, const wasm::Import& import, const Extern& given) {
     if (fits(module, import, given)) return {};
-    return fail(ErrorKind::link, "incompatible import type: \"" + import.module + "\" \"" + import.name + "\" must be a " + describe_import(module, import) +
-                                     ", but what is given is a " + describe(given));
+    return fail(ErrorKind::link, "incompatible import type: \"" + import.module + "\" \"" + import.name + "\" must be a " +
+                                     describe_import(module, import) + ", but what is given is a " + describe(given));
 }
 
 }  // namespace pollux

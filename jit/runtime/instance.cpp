@@ -17,7 +17,9 @@ namespace {
 
 constexpr std::size_t kHeaderOffset = (sizeof(Instance) + 15) & ~std::size_t{15};
 
-std::unexpected<InstantiationError> not_instantiated(Error error) { return std::unexpected(InstantiationError{std::move(error), std::nullopt}); }
+std::unexpected<InstantiationError> not_instantiated(Error error) {
+    return std::unexpected(InstantiationError{std::move(error), std::nullopt});
+}
 
 std::unexpected<InstantiationError> trapped(Trap trap, const std::string& what) {
     Error error{ErrorKind::instantiate, what + ": " + trap.message()};
@@ -32,19 +34,31 @@ Instance::Instance(Store& store, std::shared_ptr<const CompiledModule> module) :
 
 Instance::~Instance() = default;
 
+void* Instance::operator new(std::size_t /*bytes*/, VariablePart variable) {
+    void* memory = ::operator new(kHeaderOffset + variable.bytes, std::align_val_t{16});
+    std::memset(static_cast<std::uint8_t*>(memory) + kHeaderOffset, 0, variable.bytes);
+    return memory;
+}
+
 void Instance::operator delete(void* memory) noexcept { ::operator delete(memory, std::align_val_t{16}); }
 
-Instance& Instance::of(InstanceHeader* header) noexcept { return *reinterpret_cast<Instance*>(reinterpret_cast<std::uint8_t*>(header) - kHeaderOffset); }
+void Instance::operator delete(void* memory, VariablePart /*variable*/) noexcept { operator delete(memory); }
 
-InstanceHeader* Instance::header() noexcept { return reinterpret_cast<InstanceHeader*>(reinterpret_cast<std::uint8_t*>(this) + kHeaderOffset); }
+Instance& Instance::of(InstanceHeader* header) noexcept {
+    return *reinterpret_cast<Instance*>(reinterpret_cast<std::uint8_t*>(header) - kHeaderOffset);
+}
 
-std::expected<Instance*, InstantiationError> Instance::create(Store& store, std::shared_ptr<const CompiledModule> module, std::span<const Extern> imports) {
-    if (&module->engine() != &store.engine()) return not_instantiated({ErrorKind::usage, "the module was compiled by another engine than the store's"});
+InstanceHeader* Instance::header() noexcept {
+    return reinterpret_cast<InstanceHeader*>(reinterpret_cast<std::uint8_t*>(this) + kHeaderOffset);
+}
+
+std::expected<Instance*, InstantiationError> Instance::create(Store& store, std::shared_ptr<const CompiledModule> module,
+                                                              std::span<const Extern> imports) {
+    if (&module->engine() != &store.engine())
+        return not_instantiated({ErrorKind::usage, "the module was compiled by another engine than the store's"});
     if (!store.can_add_instance()) return not_instantiated({ErrorKind::resource, "the store's limit of instances is reached"});
-    const InstanceLayout& layout = module->layout();
-    void* memory = ::operator new(kHeaderOffset + layout.size, std::align_val_t{16});
-    std::memset(static_cast<std::uint8_t*>(memory) + kHeaderOffset, 0, layout.size);
-    std::unique_ptr<Instance> owner(new (memory) Instance(store, std::move(module)));
+    const VariablePart variable{module->layout().size};
+    std::unique_ptr<Instance> owner(new (variable) Instance(store, std::move(module)));
     Instance& self = *owner;
     new (self.header()) InstanceHeader{&store, store.stack_limit(), nullptr, store.engine().stubs().helpers.data()};
 
@@ -55,7 +69,8 @@ std::expected<Instance*, InstantiationError> Instance::create(Store& store, std:
     if (auto done = instance->run_active_segments(); !done) return std::unexpected(std::move(done.error()));
     if (instance->module_->file_changed()) return not_instantiated({ErrorKind::io, "the module's file was cut off while it was read"});
     if (const auto start = instance->module().start) {
-        if (auto called = instance->function(*start).call(std::span<const Value>{}, std::span<Value>{}); !called) return trapped(std::move(called.error()), "the start function");
+        if (auto called = instance->function(*start).call(std::span<const Value>{}, std::span<Value>{}); !called)
+            return trapped(std::move(called.error()), "the start function");
     }
     return instance;
 }
@@ -63,7 +78,8 @@ std::expected<Instance*, InstantiationError> Instance::create(Store& store, std:
 Result<> Instance::link(std::span<const Extern> imports) {
     const wasm::Module& module = this->module();
     if (imports.size() != module.imports.size()) {
-        return fail(ErrorKind::usage, "the module has " + std::to_string(module.imports.size()) + " imports, but " + std::to_string(imports.size()) + " were given");
+        return fail(ErrorKind::usage, "the module has " + std::to_string(module.imports.size()) + " imports, but " +
+                                          std::to_string(imports.size()) + " were given");
     }
     const InstanceLayout& layout = module_->layout();
     for (std::size_t i = 0; i < imports.size(); ++i) {
@@ -72,25 +88,30 @@ Result<> Instance::link(std::span<const Extern> imports) {
         switch (import.kind) {
             case wasm::ExternKind::func: {
                 const Func& function = std::get<Func>(imports[i]);
-                if (&function.store() != store_) return fail(ErrorKind::usage, "import \"" + import.module + "\" \"" + import.name + "\" is a function of another store");
+                if (&function.store() != store_)
+                    return fail(ErrorKind::usage,
+                                "import \"" + import.module + "\" \"" + import.name + "\" is a function of another store");
                 FuncRef* ref = function.ref();
                 imported_functions_.push_back(ref);
                 ImportedFunction& slot = part<ImportedFunction>(layout.imported_functions)[import.index];
                 slot = {ref->code, ref->instance};
                 CodeRegion region;
-                if (find_code_region(reinterpret_cast<std::uint64_t>(ref->code), region) && region.module != nullptr && region.module->is_thunk(ref->code)) {
+                if (find_code_region(reinterpret_cast<std::uint64_t>(ref->code), region) && region.module != nullptr &&
+                    region.module->is_thunk(ref->code)) {
                     Instance::of(static_cast<InstanceHeader*>(ref->instance)).thunk_users_.emplace_back(ref->function, &slot);
                 }
                 break;
             }
-            case wasm::ExternKind::table: part<TableCell*>(layout.tables)[import.index] = std::get<Table*>(imports[i]); break;
+            case wasm::ExternKind::table:  part<TableCell*>(layout.tables)[import.index] = std::get<Table*>(imports[i]); break;
             case wasm::ExternKind::memory: {
                 const auto& memory = std::get<std::shared_ptr<Memory>>(imports[i]);
                 part<MemoryCell*>(layout.memories)[import.index] = memory.get();
                 memories_.push_back(memory);
                 break;
             }
-            case wasm::ExternKind::global: part<GlobalCell*>(layout.imported_globals)[import.index] = std::get<Global>(imports[i]).cell; break;
+            case wasm::ExternKind::global:
+                part<GlobalCell*>(layout.imported_globals)[import.index] = std::get<Global>(imports[i]).cell;
+                break;
             case wasm::ExternKind::tag: tags_.push_back(std::get<const Tag*>(imports[i])); break;
         }
     }
@@ -115,7 +136,8 @@ Result<> Instance::make_own() {
     if (!memories_.empty()) {
         header()->memory0_base = memories_.front()->base;
         default_memory_ = memories_.front().get();
-        if (const wasm::Export* item = module.find_export("memory"); item != nullptr && item->kind == wasm::ExternKind::memory) default_memory_ = memories_[item->index].get();
+        if (const wasm::Export* item = module.find_export("memory"); item != nullptr && item->kind == wasm::ExternKind::memory)
+            default_memory_ = memories_[item->index].get();
     }
     for (std::size_t i = module.imported_globals; i < module.globals.size(); ++i) {
         wasm::V128 value;
@@ -140,7 +162,8 @@ Result<> Instance::make_own() {
 }
 
 Result<> Instance::evaluate(const wasm::ConstExpr& expression, wasm::V128& value) {
-    ConstantEvaluator evaluator([this](std::uint32_t index) { return global(index).get().bits; }, [this](std::uint32_t index) { return func_ref(index); });
+    ConstantEvaluator evaluator([this](std::uint32_t index) { return global(index).get().bits; },
+                                [this](std::uint32_t index) { return func_ref(index); });
     auto result = evaluator.evaluate(module(), expression);
     if (!result) return std::unexpected(std::move(result.error()));
     value = *result;
@@ -178,7 +201,8 @@ std::expected<void, InstantiationError> Instance::run_active_segments() {
             Table& target = table(segment.table);
             if (target.type().address_kind() == wasm::Kind::i32) offset.low &= 0xffff'ffff;
             const std::uint64_t count = element_count(i);
-            if (offset.low > target.length || count > target.length - offset.low) return trap(TrapCode::table_out_of_bounds, "element segment " + std::to_string(i));
+            if (offset.low > target.length || count > target.length - offset.low)
+                return trap(TrapCode::table_out_of_bounds, "element segment " + std::to_string(i));
             for (std::uint64_t at = 0; at < count; ++at) target.elements[offset.low + at] = element(i, at);
         }
         drop_elements(i);
@@ -192,7 +216,8 @@ std::expected<void, InstantiationError> Instance::run_active_segments() {
         if (target.type().address_kind() == wasm::Kind::i32) offset.low &= 0xffff'ffff;
         const std::span<const std::uint8_t> bytes = data_segment(i);
         const std::span<std::uint8_t> all = target.bytes();
-        if (offset.low > all.size() || bytes.size() > all.size() - offset.low) return trap(TrapCode::memory_out_of_bounds, "data segment " + std::to_string(i));
+        if (offset.low > all.size() || bytes.size() > all.size() - offset.low)
+            return trap(TrapCode::memory_out_of_bounds, "data segment " + std::to_string(i));
         if (!bytes.empty()) std::memcpy(all.data() + offset.low, bytes.data(), bytes.size());
         drop_data(i);
     }
@@ -203,11 +228,11 @@ std::optional<Extern> Instance::find_export(std::string_view name) {
     const wasm::Export* item = module().find_export(name);
     if (item == nullptr) return std::nullopt;
     switch (item->kind) {
-        case wasm::ExternKind::func: return function(item->index);
-        case wasm::ExternKind::table: return &table(item->index);
+        case wasm::ExternKind::func:   return function(item->index);
+        case wasm::ExternKind::table:  return &table(item->index);
         case wasm::ExternKind::memory: return memories_[item->index];
         case wasm::ExternKind::global: return global(item->index);
-        case wasm::ExternKind::tag: return tags_[item->index];
+        case wasm::ExternKind::tag:    return tags_[item->index];
     }
     return std::nullopt;
 }
@@ -243,7 +268,9 @@ std::span<const std::uint8_t> Instance::data_segment(std::uint32_t index) const 
     return module().bytes.subspan(segment.bytes_offset, segment.bytes_size);
 }
 
-std::uint64_t Instance::element_count(std::uint32_t segment) const noexcept { return elements_dropped_[segment] ? 0 : module().elements[segment].size(); }
+std::uint64_t Instance::element_count(std::uint32_t segment) const noexcept {
+    return elements_dropped_[segment] ? 0 : module().elements[segment].size();
+}
 
 std::uint64_t Instance::element(std::uint32_t segment, std::uint64_t index) noexcept {
     const wasm::ElementSegment& definition = module().elements[segment];

@@ -31,14 +31,21 @@ struct InstantiationError {
 
 class Instance {
 public:
-    /// Instantiates a module (section 4.7.2): `imports` in the order of the module's imports. Imports are checked; messages name module.name and
-    /// both types. Runs the start function. An instance whose segments or start function trapped stays in the store: others may refer to it.
+    /// Instantiates a module (section 4.7.2): `imports` in the order of the module's imports. Imports are checked; messages name
+    /// module.name and both types. Runs the start function. An instance whose segments or start function trapped stays in the store: others
+    /// may refer to it.
     [[nodiscard]] static std::expected<Instance*, InstantiationError> create(Store& store, std::shared_ptr<const CompiledModule> module,
-                                                                            std::span<const Extern> imports);
+                                                                             std::span<const Extern> imports);
     Instance(const Instance&) = delete;
     Instance& operator=(const Instance&) = delete;
     ~Instance();
+    /// Bytes that follow the header: those of the InstanceLayout.
+    struct VariablePart {
+        std::size_t bytes;
+    };
+    static void* operator new(std::size_t bytes, VariablePart variable);
     static void operator delete(void* memory) noexcept;
+    static void operator delete(void* memory, VariablePart variable) noexcept;
 
     [[nodiscard]] static Instance& of(InstanceHeader* header) noexcept;
     [[nodiscard]] InstanceHeader* header() noexcept;
@@ -72,7 +79,8 @@ public:
     /// The `index`-th reference of an element segment; index < element_count().
     [[nodiscard]] std::uint64_t element(std::uint32_t segment, std::uint64_t index) noexcept;
     void drop_elements(std::uint32_t index) noexcept;
-    /// Code of a function that was called through its thunk, compiled now if need be; what refers to the thunk is pointed to it. Null and `trap` on failure.
+    /// Code of a function that was called through its thunk, compiled now if need be; what refers to the thunk is pointed to it. Null and
+    /// `trap` on failure.
     [[nodiscard]] const void* compile_lazily(std::uint32_t function, TrapCode& trap);
 
 private:
@@ -94,9 +102,11 @@ private:
     std::vector<std::shared_ptr<Memory>> memories_;
     std::vector<const Tag*> tags_;
     std::vector<FuncRef*> imported_functions_;
-    struct FreeMemory { void operator()(void* memory) const noexcept; };
-    std::unique_ptr<FuncRef[], FreeMemory> func_refs_;   ///< of own functions; made when first asked for (code is null before)
-    std::vector<std::vector<std::uint64_t>> elements_;   ///< values of segments that hold expressions
+    struct FreeMemory {
+        void operator()(void* memory) const noexcept;
+    };
+    std::unique_ptr<FuncRef[], FreeMemory> func_refs_;  ///< of own functions; made when first asked for (code is null before)
+    std::vector<std::vector<std::uint64_t>> elements_;  ///< values of segments that hold expressions
     std::vector<bool> elements_dropped_;
     std::vector<bool> data_dropped_;
     /// Imports of other instances that hold the address of a thunk of ours: function, and where.

@@ -12,7 +12,9 @@ std::string describe_missing(const wasm::Module& module, const wasm::Import& imp
 
 }  // namespace
 
-void Linker::define(std::string_view module, std::string_view name, Extern item) { definitions_.insert_or_assign(Key(module, name), std::move(item)); }
+void Linker::define(std::string_view module, std::string_view name, Extern item) {
+    definitions_.insert_or_assign(Key(module, name), std::move(item));
+}
 
 void Linker::define(std::string_view module, std::string_view name, HostFunctionType function, void* data) {
     definitions_.insert_or_assign(Key(module, name), PendingFunction{std::move(function), data});

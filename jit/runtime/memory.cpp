@@ -76,14 +76,15 @@ Memory::Memory(const wasm::MemoryType& type, Mapping reservation, std::shared_pt
     base = reservation_.data();
 }
 
-Result<std::shared_ptr<Memory>> Memory::create(const wasm::MemoryType& type, const MemoryOptions& options, const std::shared_ptr<MemoryPool>& pool,
-                                               const std::shared_ptr<Budget>& budget) {
+Result<std::shared_ptr<Memory>> Memory::create(const wasm::MemoryType& type, const MemoryOptions& options,
+                                               const std::shared_ptr<MemoryPool>& pool, const std::shared_ptr<Budget>& budget) {
     const std::uint64_t pages = type.limits.min;
     const auto refuse = [&](const std::string& why) {
-        return fail(ErrorKind::resource, "cannot create a memory of " + std::to_string(pages) + " pages of " + std::to_string(1ULL << type.page_bits) +
-                                             " bytes: " + why);
+        return fail(ErrorKind::resource, "cannot create a memory of " + std::to_string(pages) + " pages of " +
+                                             std::to_string(1ULL << type.page_bits) + " bytes: " + why);
     };
-    if (pages > (kNoLimit >> type.page_bits) || (pages << type.page_bits) > max_bytes(type)) return refuse("that is more than its address type can reach");
+    if (pages > (kNoLimit >> type.page_bits) || (pages << type.page_bits) > max_bytes(type))
+        return refuse("that is more than its address type can reach");
     const std::uint64_t bytes = pages << type.page_bits;
     if (bytes > (std::uint64_t{1} << 47)) return refuse("that is more than the host's address space");
     // Pages that are no multiple of the host's cannot be guarded exactly; 64-bit addresses cannot be guarded at all.

@@ -64,7 +64,8 @@ class Memory final : public MemoryCell {
 public:
     /// A zeroed memory of type.limits.min pages. `pool` outlives it. Error: resource.
     [[nodiscard]] static Result<std::shared_ptr<Memory>> create(const wasm::MemoryType& type, const MemoryOptions& options,
-                                                                const std::shared_ptr<MemoryPool>& pool, const std::shared_ptr<Budget>& budget);
+                                                                const std::shared_ptr<MemoryPool>& pool,
+                                                                const std::shared_ptr<Budget>& budget);
     Memory(const Memory&) = delete;
     Memory& operator=(const Memory&) = delete;
     ~Memory();
@@ -72,10 +73,13 @@ public:
     /// As declared; limits.min is the size at creation.
     [[nodiscard]] const wasm::MemoryType& type() const noexcept { return type_; }
     /// All accessible bytes. Invalid as soon as the guest may have grown the memory: ask again after each call or park. Base never moves.
-    [[nodiscard]] std::span<std::uint8_t> bytes() const noexcept { return {base, static_cast<std::size_t>(length.load(std::memory_order_acquire))}; }
+    [[nodiscard]] std::span<std::uint8_t> bytes() const noexcept {
+        return {base, static_cast<std::size_t>(length.load(std::memory_order_acquire))};
+    }
     /// Present size in pages of the type's page size.
     [[nodiscard]] std::uint64_t pages() const noexcept { return length.load(std::memory_order_acquire) >> type_.page_bits; }
-    /// Grows by `delta` pages: the size before, in pages, or ~0 if the type's maximum, the store's limit or the system refuses. Thread-safe.
+    /// Grows by `delta` pages: the size before, in pages, or ~0 if the type's maximum, the store's limit or the system refuses.
+    /// Thread-safe.
     [[nodiscard]] std::uint64_t grow(std::uint64_t delta) noexcept;
 
 private:
@@ -83,8 +87,8 @@ private:
 
     wasm::MemoryType type_;
     Mapping reservation_;
-    std::size_t accessible_ = 0;         ///< bytes, whole host pages
-    std::shared_ptr<MemoryPool> pool_;   ///< that the reservation returns to; null if it is not a slot
+    std::size_t accessible_ = 0;  ///< bytes, whole host pages
+    std::shared_ptr<MemoryPool> pool_;  ///< that the reservation returns to; null if it is not a slot
     std::shared_ptr<Budget> budget_;
     std::mutex grow_mutex_;
 };

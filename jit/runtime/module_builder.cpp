@@ -168,7 +168,8 @@ struct ModuleBuilder::State final : wasm::ModuleConsumer {
             if (function > failed_function.load(std::memory_order_relaxed)) return;
             const wasm::Function& entry = module->functions[function];
             const std::span body(work.module_bytes + entry.body_offset, entry.body_size);
-            Result<> done = lazy ? wasm::validate_function(*module, engine->options().features, worker.validation, function, body) : compile(worker, function, body);
+            Result<> done = lazy ? wasm::validate_function(*module, engine->options().features, worker.validation, function, body)
+                                 : compile(worker, function, body);
             ++worker.functions;
             std::uint64_t never = 0;
             if (first_function_ns.load(std::memory_order_relaxed) == 0) first_function_ns.compare_exchange_strong(never, elapsed());
@@ -190,10 +191,12 @@ struct ModuleBuilder::State final : wasm::ModuleConsumer {
         if (!code) return std::unexpected(std::move(code.error()));
         const auto offset = static_cast<std::uint32_t>(code->execute - out.code_memory_.begin());
         out.code_offsets_[function - module->imported_functions].store(offset, std::memory_order_relaxed);
-        if (out.environment_.calls == CallMode::table) out.table_entry(function).store(reinterpret_cast<const void*>(code->execute), std::memory_order_release);
+        if (out.environment_.calls == CallMode::table)
+            out.table_entry(function).store(reinterpret_cast<const void*>(code->execute), std::memory_order_release);
         FunctionOutput& output = worker.emitter->output();
         for (const Relocation& relocation : output.relocations) {
-            const std::uint32_t callee = out.code_offsets_[relocation.function - module->imported_functions].load(std::memory_order_relaxed);
+            const std::uint32_t callee =
+                out.code_offsets_[relocation.function - module->imported_functions].load(std::memory_order_relaxed);
             if (callee == 0) {
                 worker.open_calls.push_back({offset, relocation.offset, relocation.function});
             } else {
@@ -287,11 +290,13 @@ Result<std::shared_ptr<CompiledModule>> ModuleBuilder::finish() {
     return state_->finish(std::move(decoded));
 }
 
-Result<std::shared_ptr<CompiledModule>> ModuleBuilder::from_bytes(const std::shared_ptr<Engine>& engine, std::span<const std::uint8_t> bytes) {
+Result<std::shared_ptr<CompiledModule>> ModuleBuilder::from_bytes(const std::shared_ptr<Engine>& engine,
+                                                                  std::span<const std::uint8_t> bytes) {
     return from_bytes(engine, std::vector(bytes.begin(), bytes.end()));
 }
 
-Result<std::shared_ptr<CompiledModule>> ModuleBuilder::from_bytes(const std::shared_ptr<Engine>& engine, std::vector<std::uint8_t>&& bytes) {
+Result<std::shared_ptr<CompiledModule>> ModuleBuilder::from_bytes(const std::shared_ptr<Engine>& engine,
+                                                                  std::vector<std::uint8_t>&& bytes) {
     State state(engine);
     state.result->owned_bytes_ = std::move(bytes);
     return state.build_whole(state.result->owned_bytes_);
@@ -303,13 +308,15 @@ Result<std::shared_ptr<CompiledModule>> ModuleBuilder::from_file(const std::shar
     return from_descriptor(engine, fd.get(), path.string());
 }
 
-Result<std::shared_ptr<CompiledModule>> ModuleBuilder::from_descriptor(const std::shared_ptr<Engine>& engine, int fd, const std::string& name) {
+Result<std::shared_ptr<CompiledModule>> ModuleBuilder::from_descriptor(const std::shared_ptr<Engine>& engine, int fd,
+                                                                       const std::string& name) {
     const auto add_name = [&](Result<std::shared_ptr<CompiledModule>> built) -> Result<std::shared_ptr<CompiledModule>> {
         if (built) (*built)->file_name_ = std::filesystem::path(name).filename().string();
         return built;
     };
     struct stat status{};
-    if (sys::call<sys::Call::fstat>([&] { return ::fstat(fd, &status); }) != 0) return fail(ErrorKind::io, "cannot read " + name + ": " + sys::error_text(errno));
+    if (sys::call<sys::Call::fstat>([&] { return ::fstat(fd, &status); }) != 0)
+        return fail(ErrorKind::io, "cannot read " + name + ": " + sys::error_text(errno));
     if (S_ISDIR(status.st_mode)) return fail(ErrorKind::io, "cannot read " + name + ": it is a directory");
     if (S_ISREG(status.st_mode) && status.st_size > 0) {
         const auto size = static_cast<std::size_t>(status.st_size);
@@ -317,7 +324,8 @@ Result<std::shared_ptr<CompiledModule>> ModuleBuilder::from_descriptor(const std
             State state(engine);
             CompiledModule& out = *state.result;
             out.file_ = std::move(*file);
-            out.file_region_.register_region({out.file_.address(), out.file_.address() + out.file_.size(), nullptr, nullptr, &out.file_changed_, 0});
+            out.file_region_.register_region(
+                {out.file_.address(), out.file_.address() + out.file_.size(), nullptr, nullptr, &out.file_changed_, 0});
             return add_name(state.build_whole({out.file_.data(), size}));
         }
     }

@@ -2,8 +2,8 @@
 //
 //   feed(chunk) ─► decoder ─► bodies ─► batches ─► compiling threads ─► finish(): call targets fixed up, code made executable
 //
-// Errors of feed() and finish() are the first by position in the module, whatever thread found them. A module in which decoding or compiling failed
-// is dropped as a whole.
+// Errors of feed() and finish() are the first by position in the module, whatever thread found them. A module in which decoding or
+// compiling failed is dropped as a whole.
 #pragma once
 
 #include <cstdint>
@@ -32,13 +32,17 @@ public:
     [[nodiscard]] Result<std::shared_ptr<CompiledModule>> finish();
 
     /// A module whose bytes are in memory. They are copied.
-    [[nodiscard]] static Result<std::shared_ptr<CompiledModule>> from_bytes(const std::shared_ptr<Engine>& engine, std::span<const std::uint8_t> bytes);
+    [[nodiscard]] static Result<std::shared_ptr<CompiledModule>> from_bytes(const std::shared_ptr<Engine>& engine,
+                                                                            std::span<const std::uint8_t> bytes);
     /// A module in memory that the caller gives away.
-    [[nodiscard]] static Result<std::shared_ptr<CompiledModule>> from_bytes(const std::shared_ptr<Engine>& engine, std::vector<std::uint8_t>&& bytes);
+    [[nodiscard]] static Result<std::shared_ptr<CompiledModule>> from_bytes(const std::shared_ptr<Engine>& engine,
+                                                                            std::vector<std::uint8_t>&& bytes);
     /// A module in a file, which is mapped (private, read-only), or read as a stream if it cannot be: pipes, terminals, /dev/stdin.
-    [[nodiscard]] static Result<std::shared_ptr<CompiledModule>> from_file(const std::shared_ptr<Engine>& engine, const std::filesystem::path& path);
+    [[nodiscard]] static Result<std::shared_ptr<CompiledModule>> from_file(const std::shared_ptr<Engine>& engine,
+                                                                           const std::filesystem::path& path);
     /// A module from an open descriptor, as from_file; `name` is for messages. The descriptor is read, not closed.
-    [[nodiscard]] static Result<std::shared_ptr<CompiledModule>> from_descriptor(const std::shared_ptr<Engine>& engine, int fd, const std::string& name);
+    [[nodiscard]] static Result<std::shared_ptr<CompiledModule>> from_descriptor(const std::shared_ptr<Engine>& engine, int fd,
+                                                                                 const std::string& name);
 
 private:
     struct State;

@@ -34,14 +34,18 @@ inline void start_switch(void** fake_stack, const void* bottom, std::size_t byte
     __sanitizer_start_switch_fiber(fake_stack, bottom, bytes);
 }
 /// After the arrival on a stack; yields that which was left.
-inline void finish_switch(void* fake_stack, const void** bottom, std::size_t* bytes) noexcept { __sanitizer_finish_switch_fiber(fake_stack, bottom, bytes); }
+inline void finish_switch(void* fake_stack, const void** bottom, std::size_t* bytes) noexcept {
+    __sanitizer_finish_switch_fiber(fake_stack, bottom, bytes);
+}
 /// Frames on this memory are gone.
 inline void unpoison(void* memory, std::size_t bytes) noexcept { __asan_unpoison_memory_region(memory, bytes); }
 #elif defined(POLLUX_TSAN)
 inline void* create_fiber() noexcept { return __tsan_create_fiber(0); }
 inline void destroy_fiber(void* fiber) noexcept { __tsan_destroy_fiber(fiber); }
 inline void* current_fiber() noexcept { return __tsan_get_current_fiber(); }
-inline void start_switch(void** /*fake_stack*/, const void* /*bottom*/, std::size_t /*bytes*/, void* fiber) noexcept { __tsan_switch_to_fiber(fiber, 0); }
+inline void start_switch(void** /*fake_stack*/, const void* /*bottom*/, std::size_t /*bytes*/, void* fiber) noexcept {
+    __tsan_switch_to_fiber(fiber, 0);
+}
 inline void finish_switch(void* /*fake_stack*/, const void** /*bottom*/, std::size_t* /*bytes*/) noexcept {}
 inline void unpoison(void* /*memory*/, std::size_t /*bytes*/) noexcept {}
 #else

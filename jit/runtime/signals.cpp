@@ -1,5 +1,5 @@
-// Signal handlers of the process: faults of guest code become traps, lost pages of mapped modules become errors, interrupt signals lead guest
-// code to the preempt stub. Everything here is async-signal-safe.
+// Signal handlers of the process: faults of guest code become traps, lost pages of mapped modules become errors, interrupt signals lead
+// guest code to the preempt stub. Everything here is async-signal-safe.
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -139,11 +139,13 @@ void on_interrupt(int signal, siginfo_t* info, void* signal_context) {
         MachineContext context(signal_context);
         CodeRegion region;
         const std::uint64_t lowest = store->stack_limit() - kHostStackBytes + kPreemptStackBytes;
-        if (store->entry != nullptr && find_code_region(context.pc(), region) && region.map != nullptr && context.stack_pointer() >= lowest) {
+        if (store->entry != nullptr && find_code_region(context.pc(), region) && region.map != nullptr &&
+            context.stack_pointer() >= lowest) {
             thread_signals.retry_ns = 0;
             context.enter_preempt_stub(reinterpret_cast<std::uint64_t>(store->engine().stubs().preempt));
         } else {
-            // Host code sees the flag before it returns to the guest; but in the last instructions of a stub, or the first, it is too late for that.
+            // Host code sees the flag before it returns to the guest; but in the last instructions of a stub, or the first, it is too late
+            // for that.
             retry_later();
         }
     } else {

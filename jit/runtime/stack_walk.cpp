@@ -76,11 +76,14 @@ public:
 
     /// The activations around one that has been walked.
     POLLUX_NO_SANITIZE void walk_outer(const EntryRecord* record) noexcept {
-        for (; record != nullptr && record->outer_exit_frame != nullptr; record = record->previous) walk_exit_frame(record->outer_exit_frame);
+        for (; record != nullptr && record->outer_exit_frame != nullptr; record = record->previous)
+            walk_exit_frame(record->outer_exit_frame);
     }
 
 private:
-    [[nodiscard]] bool on_stack(std::uint64_t at, std::uint64_t bytes) const noexcept { return at >= low_ && at <= high_ - bytes && at % 8 == 0; }
+    [[nodiscard]] bool on_stack(std::uint64_t at, std::uint64_t bytes) const noexcept {
+        return at >= low_ && at <= high_ - bytes && at % 8 == 0;
+    }
 
     /// Whether the instruction at `pc` is the one that makes the frame pointer, on x86-64 (`mov rbp, rsp`).
     [[nodiscard]] static bool makes_frame(std::uint64_t pc) noexcept {

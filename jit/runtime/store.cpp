@@ -20,7 +20,8 @@ struct Store::HostFunctionObject : HostFunction {
     /// For bodies that do not record the backtrace of a failure themselves.
     static TrapCode run_untyped(CallContext& context, wasm::V128* values) {
         const TrapCode code = static_cast<HostFunctionObject*>(context.function)->untyped(context, values);
-        if (code != TrapCode::none) [[unlikely]] host_function_failed(context, code);
+        if (code != TrapCode::none) [[unlikely]]
+            host_function_failed(context, code);
         return code;
     }
 };
@@ -140,7 +141,8 @@ TrapCode Store::act_on_interrupt() noexcept {
         return interrupted();
     }
     interrupt_pending.store(0, std::memory_order_seq_cst);
-    if (interrupted() != TrapCode::none || yield_requested_.load(std::memory_order_seq_cst)) interrupt_pending.store(1, std::memory_order_seq_cst);
+    if (interrupted() != TrapCode::none || yield_requested_.load(std::memory_order_seq_cst))
+        interrupt_pending.store(1, std::memory_order_seq_cst);
     return interrupted();
 }
 

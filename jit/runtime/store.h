@@ -1,6 +1,7 @@
 // The store: all that instances of one guest share. One thread at a time; only interrupt() may come from elsewhere.
 //
-// It owns instances, tables, host functions and its share of memories until it is destroyed; handles (Func, Global, Table*, Instance*) are valid until then.
+// It owns instances, tables, host functions and its share of memories until it is destroyed; handles (Func, Global, Table*, Instance*) are
+// valid until then.
 #pragma once
 
 #include <atomic>
@@ -64,12 +65,14 @@ public:
     [[nodiscard]] const std::shared_ptr<Budget>& table_budget() const noexcept { return table_budget_; }
 
     // --- ending the guest -----------------------------------------------------------------------------------------------
-    /// Makes the running guest end with `why` (interrupted, host_exit, …) as soon as it is in guest code or the host function that it called
-    /// looks at interrupted(); the next call if none runs. From any thread and from signal handlers. Lasts until the outermost activation has ended.
+    /// Makes the running guest end with `why` (interrupted, host_exit, …) as soon as it is in guest code or the host function that it
+    /// called looks at interrupted(); the next call if none runs. From any thread and from signal handlers. Lasts until the outermost
+    /// activation has ended.
     void interrupt(TrapCode why = TrapCode::interrupted) noexcept;
     /// Makes the running guest call the yield hook at the next chance. From any thread and from signal handlers.
     void request_yield() noexcept;
-    /// The reason that interrupt() gave and that has not been acted on, or none. Host functions that wait must ask after each EINTR and wake-up.
+    /// The reason that interrupt() gave and that has not been acted on, or none. Host functions that wait must ask after each EINTR and
+    /// wake-up.
     [[nodiscard]] TrapCode interrupted() const noexcept { return static_cast<TrapCode>(interrupt_reason_.load(std::memory_order_acquire)); }
     /// Where interrupted() looks: not 0 while the guest is to end. For host functions that hand their wait to somebody else.
     [[nodiscard]] const std::atomic<std::uint32_t>& interrupt_flag() const noexcept { return interrupt_reason_; }
@@ -90,8 +93,8 @@ public:
     [[nodiscard]] Scheduler* scheduler() const noexcept { return scheduler_; }
     /// Called on the guest's fiber, in ordinary code, after request_yield(): may suspend the fiber.
     void set_yield_hook(void (*hook)(Store&)) noexcept { yield_hook_ = hook; }
-    /// Runs `body` on a fiber of this store until it has ended, waiting with the scheduler whenever it parks; here, if this is such a fiber.
-    /// Error: no stack can be had.
+    /// Runs `body` on a fiber of this store until it has ended, waiting with the scheduler whenever it parks; here, if this is such a
+    /// fiber. Error: no stack can be had.
     [[nodiscard]] Result<> run_on_fiber(Fiber::Body body);
 
     // --- for the runtime itself ----------------------------------------------------------------------------------------------
@@ -127,15 +130,15 @@ private:
     std::deque<HostFunctionObject> functions_;
     std::deque<GlobalCell> globals_;
     std::deque<Tag> tags_;
-    std::unordered_map<std::uint64_t, ExternRef> externs_;           ///< by value
+    std::unordered_map<std::uint64_t, ExternRef> externs_;  ///< by value
     std::unordered_map<std::uint64_t, std::uint64_t> extern_values_;  ///< by reference
-    std::deque<std::uint64_t> extern_cells_;                          ///< whose addresses are the references
+    std::deque<std::uint64_t> extern_cells_;  ///< whose addresses are the references
     std::uint64_t stack_limit_ = 0;
     Scheduler* scheduler_ = nullptr;
     void (*yield_hook_)(Store&) = nullptr;
     std::atomic<std::uint32_t> interrupt_reason_{0};  ///< a TrapCode
     std::atomic<bool> yield_requested_{false};
-    std::atomic<std::int32_t> running_thread_{0};     ///< its kernel id, while a fiber of this store runs
+    std::atomic<std::int32_t> running_thread_{0};  ///< its kernel id, while a fiber of this store runs
     std::optional<std::uint32_t> exit_status_;
     std::optional<Error> host_error_;
     TrapCode pending_trap_ = TrapCode::none;

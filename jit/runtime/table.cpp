@@ -9,7 +9,8 @@ namespace pollux {
 Result<std::unique_ptr<Table>> Table::create(const wasm::TableType& type, std::uint64_t init, const std::shared_ptr<Budget>& budget) {
     auto table = std::unique_ptr<Table>(new Table(type, budget));
     if (table->grow(type.limits.min, init) == ~std::uint64_t{0}) {
-        return fail(ErrorKind::resource, "cannot create a table of " + std::to_string(type.limits.min) + " elements: the limit of the store or the system is reached");
+        return fail(ErrorKind::resource, "cannot create a table of " + std::to_string(type.limits.min) +
+                                             " elements: the limit of the store or the system is reached");
     }
     return table;
 }
@@ -29,7 +30,8 @@ std::uint64_t Table::grow(std::uint64_t delta, std::uint64_t init) noexcept {
     if (old + delta > capacity_) {
         // calloc: the untouched part of a large table costs no memory
         const std::uint64_t capacity = old == 0 ? delta : std::max(old + delta, std::min(limit, capacity_ + capacity_ / 2));
-        auto* moved = static_cast<std::uint64_t*>(old == 0 ? std::calloc(capacity, sizeof(std::uint64_t)) : std::realloc(elements, capacity * sizeof(std::uint64_t)));
+        auto* moved = static_cast<std::uint64_t*>(old == 0 ? std::calloc(capacity, sizeof(std::uint64_t))
+                                                           : std::realloc(elements, capacity * sizeof(std::uint64_t)));
         if (moved == nullptr) {
             budget_->give_back(delta);
             return kFailed;

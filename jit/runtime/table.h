@@ -15,7 +15,8 @@ namespace pollux {
 class Table final : public TableCell {
 public:
     /// A table of type.limits.min times `init`. Error: resource.
-    [[nodiscard]] static Result<std::unique_ptr<Table>> create(const wasm::TableType& type, std::uint64_t init, const std::shared_ptr<Budget>& budget);
+    [[nodiscard]] static Result<std::unique_ptr<Table>> create(const wasm::TableType& type, std::uint64_t init,
+                                                               const std::shared_ptr<Budget>& budget);
     Table(const Table&) = delete;
     Table& operator=(const Table&) = delete;
     ~Table();

@@ -1,8 +1,8 @@
 // Traps: how guest code that must stop is stopped, and what the host learns of it.
 //
-// A trap site is an instruction that faults. The signal handler recognises it by its pc, collects the stack's return addresses into the store's
-// RawBacktrace, and redirects the thread to trap_exit, which makes the `enter` of the innermost activation return the code. Faults anywhere else go
-// to the handler that was there before. Frames get their names later, in ordinary code.
+// A trap site is an instruction that faults. The signal handler recognises it by its pc, collects the stack's return addresses into the
+// store's RawBacktrace, and redirects the thread to trap_exit, which makes the `enter` of the innermost activation return the code. Faults
+// anywhere else go to the handler that was there before. Frames get their names later, in ordinary code.
 #pragma once
 
 #include <array>
@@ -78,8 +78,8 @@ struct ThreadState {
 };
 [[nodiscard]] ThreadState& thread_state() noexcept;
 
-/// Installs the handlers of the process (once) and gives the calling thread an alternate signal stack (once). `interrupt_signal` is the signal that
-/// Store::interrupt sends; the first engine decides.
+/// Installs the handlers of the process (once) and gives the calling thread an alternate signal stack (once). `interrupt_signal` is the
+/// signal that Store::interrupt sends; the first engine decides.
 [[nodiscard]] Result<> prepare_signals(int interrupt_signal);
 [[nodiscard]] Result<> prepare_thread() noexcept;
 /// The signal that prepare_signals was given.

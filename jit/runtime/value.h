@@ -15,8 +15,12 @@ struct Value {
     wasm::Kind kind = wasm::Kind::i32;
     wasm::V128 bits{};
 
-    [[nodiscard]] static constexpr Value i32(std::int32_t value) noexcept { return {wasm::Kind::i32, {static_cast<std::uint32_t>(value), 0}}; }
-    [[nodiscard]] static constexpr Value i64(std::int64_t value) noexcept { return {wasm::Kind::i64, {static_cast<std::uint64_t>(value), 0}}; }
+    [[nodiscard]] static constexpr Value i32(std::int32_t value) noexcept {
+        return {wasm::Kind::i32, {static_cast<std::uint32_t>(value), 0}};
+    }
+    [[nodiscard]] static constexpr Value i64(std::int64_t value) noexcept {
+        return {wasm::Kind::i64, {static_cast<std::uint64_t>(value), 0}};
+    }
     [[nodiscard]] static constexpr Value f32(float value) noexcept { return {wasm::Kind::f32, {std::bit_cast<std::uint32_t>(value), 0}}; }
     [[nodiscard]] static constexpr Value f64(double value) noexcept { return {wasm::Kind::f64, {std::bit_cast<std::uint64_t>(value), 0}}; }
     [[nodiscard]] static constexpr Value v128(wasm::V128 value) noexcept { return {wasm::Kind::v128, value}; }

@@ -60,18 +60,20 @@ void sleep_on_wait_word(Store& store, std::uint64_t deadline) noexcept {
     timespec until{};
     until.tv_sec = static_cast<time_t>(deadline / 1'000'000'000);
     until.tv_nsec = static_cast<long>(deadline % 1'000'000'000);
-    static_cast<void>(::syscall(SYS_futex, &store.wait_word, FUTEX_WAIT_BITSET_PRIVATE, 0, deadline == Scheduler::kNoDeadline ? nullptr : &until, nullptr,
-                                FUTEX_BITSET_MATCH_ANY));
+    static_cast<void>(::syscall(SYS_futex, &store.wait_word, FUTEX_WAIT_BITSET_PRIVATE, 0,
+                                deadline == Scheduler::kNoDeadline ? nullptr : &until, nullptr, FUTEX_BITSET_MATCH_ANY));
 }
 
 bool holds(const void* address, std::uint32_t bytes, std::uint64_t expected) noexcept {
-    if (bytes == 4) return __atomic_load_n(static_cast<const std::uint32_t*>(address), __ATOMIC_SEQ_CST) == static_cast<std::uint32_t>(expected);
+    if (bytes == 4)
+        return __atomic_load_n(static_cast<const std::uint32_t*>(address), __ATOMIC_SEQ_CST) == static_cast<std::uint32_t>(expected);
     return __atomic_load_n(static_cast<const std::uint64_t*>(address), __ATOMIC_SEQ_CST) == expected;
 }
 
 }  // namespace
 
-std::expected<WaitResult, TrapCode> wait_at(Store& store, const void* address, std::uint32_t bytes, std::uint64_t expected, std::int64_t timeout) {
+std::expected<WaitResult, TrapCode> wait_at(Store& store, const void* address, std::uint32_t bytes, std::uint64_t expected,
+                                            std::int64_t timeout) {
     const std::uint64_t now = monotonic_now();
     std::uint64_t deadline = Scheduler::kNoDeadline;
     if (timeout >= 0 && static_cast<std::uint64_t>(timeout) < deadline - now) deadline = now + static_cast<std::uint64_t>(timeout);

@@ -16,10 +16,12 @@ TEST_P(Call, IntegersAndRecursion) {
 
 TEST_P(Call, ParametersInRegistersAndOnTheStack) {
     Instance& instance = guest.instantiate(kBasicModule);
-    const Value sum = result(instance, "many", {Value::i32(-1), Value::i64(2), Value::f32(3.5F), Value::f64(4.25), Value::i32(0), Value::i64(0), Value::f32(0),
-                                                Value::f64(0), Value::i32(0), Value::i64(0), Value::f32(0), Value::f64(0), Value::i32(0), Value::i64(0),
-                                                Value::i32(0), Value::i64(0), Value::i32(0), Value::i64(0), Value::i32(-100), Value::i64(1000), Value::f64(0),
-                                                Value::f64(0), Value::f64(0), Value::f64(0), Value::f64(0), Value::f64(0), Value::f64(7), Value::f64(0.5)});
+    const Value sum =
+        result(instance, "many",
+               {Value::i32(-1), Value::i64(2), Value::f32(3.5F), Value::f64(4.25), Value::i32(0),    Value::i64(0),    Value::f32(0),
+                Value::f64(0),  Value::i32(0), Value::i64(0),    Value::f32(0),    Value::f64(0),    Value::i32(0),    Value::i64(0),
+                Value::i32(0),  Value::i64(0), Value::i32(0),    Value::i64(0),    Value::i32(-100), Value::i64(1000), Value::f64(0),
+                Value::f64(0),  Value::f64(0), Value::f64(0),    Value::f64(0),    Value::f64(0),    Value::f64(7),    Value::f64(0.5)});
     EXPECT_EQ(sum, Value::f64(-1 + 2 + 3.5 + 4.25 - 100 + 1000 + 7 + 1));
 }
 
@@ -56,11 +58,23 @@ struct Host {
     Func callback;
 };
 
-double mix(CallContext& context, std::int32_t a, std::int64_t b, float c, double d, wasm::V128 e, ExternRef r, std::int32_t i, std::int32_t j, std::int32_t k,
-           std::int32_t l, std::int32_t m, std::int32_t n, std::uint32_t o, double p) {
-    host_data<Host>(context).seen = {static_cast<double>(a), static_cast<double>(b), static_cast<double>(c), d, static_cast<double>(e.low), static_cast<double>(e.high),
-                                     static_cast<double>(store_of(context).extern_value(r).value_or(0)), static_cast<double>(i), static_cast<double>(j),
-                                     static_cast<double>(k), static_cast<double>(l), static_cast<double>(m), static_cast<double>(n), static_cast<double>(o), p};
+double mix(CallContext& context, std::int32_t a, std::int64_t b, float c, double d, wasm::V128 e, ExternRef r, std::int32_t i,
+           std::int32_t j, std::int32_t k, std::int32_t l, std::int32_t m, std::int32_t n, std::uint32_t o, double p) {
+    host_data<Host>(context).seen = {static_cast<double>(a),
+                                     static_cast<double>(b),
+                                     static_cast<double>(c),
+                                     d,
+                                     static_cast<double>(e.low),
+                                     static_cast<double>(e.high),
+                                     static_cast<double>(store_of(context).extern_value(r).value_or(0)),
+                                     static_cast<double>(i),
+                                     static_cast<double>(j),
+                                     static_cast<double>(k),
+                                     static_cast<double>(l),
+                                     static_cast<double>(m),
+                                     static_cast<double>(n),
+                                     static_cast<double>(o),
+                                     p};
     EXPECT_EQ(memory_of(context)->bytes().size(), 65536U);
     EXPECT_EQ(memory_of(context)->bytes()[16], 'h');
     return 99.5;

@@ -60,12 +60,15 @@ class Fibers : public EveryMode {};
 /// Two hundred guests of one store, in turn, each nested guest → host → guest.
 TEST_P(Fibers, ManyInOneStore) {
     Func callback;
-    guest.linker.define("env", "mix", must(guest.store->new_function({{wasm::Kind::i32, wasm::Kind::i64, wasm::Kind::f32, wasm::Kind::f64, wasm::Kind::v128,
-                                                                       wasm::kExternRef, wasm::Kind::i32, wasm::Kind::i32, wasm::Kind::i32, wasm::Kind::i32,
-                                                                       wasm::Kind::i32, wasm::Kind::i32, wasm::Kind::i32, wasm::Kind::f64},
-                                                                      {wasm::Kind::f64}},
-                                                                     [](CallContext&, wasm::V128*) { return TrapCode::unreachable; })));
-    guest.linker.define("env", "pair", host_function<[](CallContext&, std::int32_t) { return std::tuple<std::int32_t, std::int64_t>{}; }>());
+    guest.linker.define(
+        "env", "mix",
+        must(guest.store->new_function(
+            {{wasm::Kind::i32, wasm::Kind::i64, wasm::Kind::f32, wasm::Kind::f64, wasm::Kind::v128, wasm::kExternRef, wasm::Kind::i32,
+              wasm::Kind::i32, wasm::Kind::i32, wasm::Kind::i32, wasm::Kind::i32, wasm::Kind::i32, wasm::Kind::i32, wasm::Kind::f64},
+             {wasm::Kind::f64}},
+            [](CallContext&, wasm::V128*) { return TrapCode::unreachable; })));
+    guest.linker.define("env", "pair",
+                        host_function<[](CallContext&, std::int32_t) { return std::tuple<std::int32_t, std::int64_t>{}; }>());
     guest.linker.define("env", "fail", host_function<[](CallContext& context, std::int32_t) { yield_to_host(context); }>());
     guest.linker.define("env", "callback", host_function<&callback_after_yield>(), &callback);
     Instance& instance = guest.instantiate(kHostModule);

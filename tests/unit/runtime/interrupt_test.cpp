@@ -48,7 +48,8 @@ TEST_P(Interrupts, BeforeTheCall) {
 TEST_P(Interrupts, YieldingChangesNothing) {
     // Any register or flag that the preempt stub lost would change the sum.
     std::int32_t expected = 0;
-    for (std::int32_t i = 5'000'000; i != 0; --i) expected = static_cast<std::int32_t>(static_cast<std::uint32_t>(expected) + static_cast<std::uint32_t>(i) + 1);
+    for (std::int32_t i = 5'000'000; i != 0; --i)
+        expected = static_cast<std::int32_t>(static_cast<std::uint32_t>(expected) + static_cast<std::uint32_t>(i) + 1);
     static int yields;
     yields = 0;
     guest.store->set_yield_hook([](Store&) { ++yields; });

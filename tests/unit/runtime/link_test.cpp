@@ -44,7 +44,8 @@ TEST_P(Link, WrongTypesAreNamed) {
     library();
     guest.linker.define("library", "double", host_function<[](CallContext&, std::int64_t) { return 1.0F; }>());
     std::string message = error_of(kUserModule);
-    EXPECT_NE(message.find("incompatible import type: \"library\" \"double\" must be a function [i32] -> [i32]"), std::string::npos) << message;
+    EXPECT_NE(message.find("incompatible import type: \"library\" \"double\" must be a function [i32] -> [i32]"), std::string::npos)
+        << message;
     EXPECT_NE(message.find("function [i64] -> [f32]"), std::string::npos) << message;
     guest.linker.define("library", "double", guest.store->new_global({wasm::Kind::i32, false}, Value::i32(1)));
     EXPECT_NE(error_of(kUserModule).find("given is a global i32"), std::string::npos);
@@ -94,7 +95,8 @@ TEST_P(Link, SegmentsBeforeTheOneThatTrapsStay) {
 
 TEST_P(Link, ObjectsOfOtherStoresAndEnginesAreRefused) {
     Guest other(guest.engine);
-    guest.linker.define("library", "double", must(other.store->new_function(host_function<[](CallContext&, std::int32_t a) { return a; }>())));
+    guest.linker.define("library", "double",
+                        must(other.store->new_function(host_function<[](CallContext&, std::int32_t a) { return a; }>())));
     Instance& instance = guest.instantiate(kLibraryModule);
     for (const wasm::Export& item : instance.module().exports) {
         if (item.name != "double") guest.linker.define("library", item.name, *instance.find_export(item.name));

@@ -6,7 +6,14 @@ import sys
 import tempfile
 
 here = pathlib.Path(__file__).parent
-out = ["// The modules of modules/*.wat as bytes. Made by make_modules.py; do not edit.", "#pragma once", "", "#include <cstdint>", "", "namespace pollux::test {"]
+out = [
+    "// The modules of modules/*.wat as bytes. Made by make_modules.py; do not edit.",
+    "#pragma once",
+    "",
+    "#include <cstdint>",
+    "",
+    "namespace pollux::test {",
+]
 for source in sorted((here / "modules").glob("*.wat")):
     with tempfile.NamedTemporaryFile(suffix=".wasm") as wasm:
         options = ["--enable-threads", "--debug-names"]

@@ -78,7 +78,9 @@ TEST_P(Memories, ReusedSlotsAreZero) {
 }
 
 TEST_P(Memories, ReusedSlotsAreGuarded) {
-    { make({{.min = 3}})->bytes()[2 * 65536] = 1; }
+    {
+        make({{.min = 3}})->bytes()[2 * 65536] = 1;
+    }
     Instance& instance = guest.instantiate(kTrapsModule);  // one page, perhaps in that slot
     EXPECT_EQ(trap_of(instance, "load", {Value::i32(2 * 65536)}).code, TrapCode::memory_out_of_bounds);
     EXPECT_EQ(result(instance, "grow", {Value::i32(1)}), Value::i32(1));

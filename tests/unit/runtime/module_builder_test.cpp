@@ -35,9 +35,10 @@ TEST_P(Builder, SeveralThreads) {
     EngineOptions options;
     options.mode = GetParam().compile;
     options.threads = 4;
-    Guest threaded(must(Engine::create(options)));
-    for (int i = 0; i < 50; ++i) {
-        const auto module = must(ModuleBuilder::from_bytes(threaded.engine, kTrapsModule));
+    const auto engine = must(Engine::create(options));
+    for (int i = 0; i < 20; ++i) {
+        Guest threaded(engine);
+        const auto module = must(ModuleBuilder::from_bytes(engine, kTrapsModule));
         Instance& instance = threaded.instantiate(module);
         EXPECT_EQ(trap_of(instance, "outer").frames.size(), 3U);
         EXPECT_EQ(result(instance, "divide", {Value::i32(8), Value::i32(2)}), Value::i32(4));

@@ -20,9 +20,12 @@ template <class T, class E>
 T must(std::expected<T, E> result) {
     if (!result) {
         std::string why;
-        if constexpr (requires { result.error().message.size(); }) why = result.error().message;
-        else if constexpr (requires { result.error().to_string(); }) why = result.error().to_string();
-        else if constexpr (requires { result.error().error.message; }) why = result.error().error.message;
+        if constexpr (requires { result.error().message.size(); })
+            why = result.error().message;
+        else if constexpr (requires { result.error().to_string(); })
+            why = result.error().to_string();
+        else if constexpr (requires { result.error().error.message; })
+            why = result.error().error.message;
         ADD_FAILURE() << why;
         std::fprintf(stderr, "%s\n", why.c_str());
         std::abort();
@@ -68,7 +71,8 @@ struct Guest {
     Linker linker;
 };
 
-inline std::expected<std::vector<Value>, Trap> call(Instance& instance, std::string_view name, std::initializer_list<Value> arguments = {}) {
+inline std::expected<std::vector<Value>, Trap> call(Instance& instance, std::string_view name,
+                                                    std::initializer_list<Value> arguments = {}) {
     const Func function = instance.find_function(name);
     EXPECT_TRUE(function) << name;
     return function.call(arguments);
@@ -95,7 +99,8 @@ protected:
     Guest guest{make_engine(GetParam())};
 };
 
-#define POLLUX_IN_EVERY_MODE(suite) \
-    INSTANTIATE_TEST_SUITE_P(Modes, suite, ::testing::ValuesIn(kModes), [](const auto& parameter) { return std::string(parameter.param.name); })
+#define POLLUX_IN_EVERY_MODE(suite)                                     \
+    INSTANTIATE_TEST_SUITE_P(Modes, suite, ::testing::ValuesIn(kModes), \
+                             [](const auto& parameter) { return std::string(parameter.param.name); })
 
 }  // namespace pollux::test
