@@ -7,14 +7,9 @@
 #include "jit/runtime/code_map.h"
 #include "jit/runtime/fiber.h"
 #include "jit/runtime/instance.h"
+#include "jit/runtime/no_sanitize.h"
 #include "jit/runtime/store.h"
 #include "jit/wasm/type_registry.h"
-
-#if defined(__clang__)
-#define POLLUX_NO_SANITIZE __attribute__((no_sanitize("address", "thread")))
-#else
-#define POLLUX_NO_SANITIZE __attribute__((no_sanitize_address, no_sanitize_thread))
-#endif
 
 namespace pollux {
 
