@@ -191,9 +191,9 @@ void SinglePassCompiler<M>::call_indirect(TypeId type, std::uint32_t table) {
     call_reference(type);
 }
 
+/// Pops a function reference into kCallTarget: not null.
 template <class M>
-void SinglePassCompiler<M>::call_ref(TypeId type) {
-    prepare();
+void SinglePassCompiler<M>::pop_callee() {
     AbstractValue reference = pop();
     if (!(reference.type == AbstractValue::Type::reg && reference.reg == M::kCallTarget)) {
         take(M::kCallTarget);
@@ -201,6 +201,12 @@ void SinglePassCompiler<M>::call_ref(TypeId type) {
         release(reference);
     }
     masm_.compare_trap(IntCond::eq, Width::w64, M::kCallTarget, Operand::imm(0), TrapCode::null_reference);
+}
+
+template <class M>
+void SinglePassCompiler<M>::call_ref(TypeId type) {
+    prepare();
+    pop_callee();
     call_reference(type);
 }
 
@@ -250,13 +256,7 @@ void SinglePassCompiler<M>::return_call_indirect(TypeId type, std::uint32_t tabl
 template <class M>
 void SinglePassCompiler<M>::return_call_ref(TypeId type) {
     prepare();
-    AbstractValue reference = pop();
-    if (!(reference.type == AbstractValue::Type::reg && reference.reg == M::kCallTarget)) {
-        take(M::kCallTarget);
-        load_value(reference, M::kCallTarget);
-        release(reference);
-    }
-    masm_.compare_trap(IntCond::eq, Width::w64, M::kCallTarget, Operand::imm(0), TrapCode::null_reference);
+    pop_callee();
     tail_call_reference(type);
 }
 

@@ -242,6 +242,7 @@ private:
     void call_in_context(Reg callee, std::int32_t code_offset, std::int32_t instance_offset);
     void finish_call(const wasm::FuncType& type, std::uint32_t area_depth);
     void load_callee(TypeId type, std::uint32_t table);
+    void pop_callee();
     void check_signature(TypeId type, Reg callee);
     void call_reference(TypeId type);
     void tail_call_reference(TypeId type);
