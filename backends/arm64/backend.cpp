@@ -48,6 +48,7 @@ public:
 #endif
     }
 
+    std::string cpu_features() const override { return {}; }
     std::unique_ptr<FunctionCompiler> make_compiler() const override { return arm64::make_compiler(); }
 
     Result<std::size_t> emit_stubs(CodeBuffer buffer, const StubTargets& targets, Stubs& stubs) const override {

@@ -17,6 +17,7 @@ public:
     std::string_view name() const override { return "x86_64"; }
     ArgumentRegisters argument_registers() const override { return {x64::kArgumentsGp.size(), x64::kArgumentsFp.size()}; }
     Result<> check_host() const override { return x64::check_baseline(); }
+    std::string cpu_features() const override { return x64::names(x64::host_features()); }
     std::unique_ptr<FunctionCompiler> make_compiler() const override { return x64::make_compiler(); }
 
     Result<std::size_t> emit_stubs(CodeBuffer buffer, const StubTargets& targets, Stubs& stubs) const override {

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <string>
+#include <utility>
 
 #if defined(__x86_64__)
 #include <cpuid.h>
@@ -68,6 +69,16 @@ CpuFeatures without(CpuFeatures features, std::string_view disabled) noexcept {
         if (name == "lzcnt") features.lzcnt = false;
     }
     return features;
+}
+
+std::string names(const CpuFeatures& features) {
+    const std::pair<bool, const char*> all[] = {{features.avx, "avx"},   {features.avx2, "avx2"}, {features.fma, "fma"},
+                                                {features.bmi1, "bmi1"}, {features.bmi2, "bmi2"}, {features.lzcnt, "lzcnt"}};
+    std::string text;
+    for (const auto& [present, name] : all) {
+        if (present) text += (text.empty() ? "" : ",") + std::string(name);
+    }
+    return text;
 }
 
 const CpuFeatures& host_features() noexcept {

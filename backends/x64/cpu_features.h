@@ -3,6 +3,7 @@
 // In: cpuid, once. Out: what the masm may emit. POLLUX_DISABLE=avx,bmi2,… in the environment masks features; so can the caller.
 #pragma once
 
+#include <string>
 #include <string_view>
 
 #include "jit/base/error.h"
@@ -22,6 +23,9 @@ struct CpuFeatures {
 
 /// `features` without those in a comma-separated list ("avx", "avx2", "fma", "bmi", "bmi1", "bmi2", "lzcnt"; other names are ignored).
 [[nodiscard]] CpuFeatures without(CpuFeatures features, std::string_view disabled) noexcept;
+
+/// The names of `features`, separated by commas.
+[[nodiscard]] std::string names(const CpuFeatures& features);
 
 /// What the host has, less POLLUX_DISABLE; determined once. Nothing optional on other ISAs, where code is only emitted.
 [[nodiscard]] const CpuFeatures& host_features() noexcept;

@@ -43,6 +43,7 @@ struct CompileEnvironment {
     CallMode calls = CallMode::direct;
     BoundsMode bounds = BoundsMode::guard_pages;
     bool fuel = false;
+    bool portable = false;  ///< code for other processes: ids of types are read from the instance (InstanceLayout::types)
     wasm::FeatureSet features = wasm::FeatureSet::all();
     std::uint64_t function_table = 0;  ///< CallMode::table: address of `const void*[functions]`, within ±2 GiB of the code
 };
@@ -171,6 +172,8 @@ public:
     [[nodiscard]] virtual ArgumentRegisters argument_registers() const = 0;
     /// Error naming the missing CPU feature when the host cannot run this backend's code.
     [[nodiscard]] virtual Result<> check_host() const = 0;
+    /// Optional CPU features that make_compiler()'s code makes use of, by name, separated by commas: of the host, if it is of this ISA.
+    [[nodiscard]] virtual std::string cpu_features() const = 0;
     [[nodiscard]] virtual std::unique_ptr<FunctionCompiler> make_compiler() const = 0;
     /// Emits all fixed stubs. Returns the bytes used.
     virtual Result<std::size_t> emit_stubs(CodeBuffer buffer, const StubTargets& targets, Stubs& stubs) const = 0;

@@ -7,6 +7,8 @@
 // A tail call to another instance is an ordinary call followed by a return: its frame stays, since somebody must restore the caller's context.
 #pragma once
 
+#include <algorithm>
+
 #include "jit/compile/compiler.h"
 
 namespace pollux {
@@ -144,15 +146,26 @@ void SinglePassCompiler<M>::load_callee(TypeId type, std::uint32_t table) {
     check_signature(type, M::kCallTarget);
 }
 
+/// The id of a type of the module, which portable code does not know.
+template <class M>
+void SinglePassCompiler<M>::load_type(Reg d, TypeId type) {
+    if (!environment_->portable) return masm_.mov_imm(Width::w64, d, type);
+    const auto index = static_cast<std::size_t>(std::ranges::find(module_->types, type) - module_->types.begin());
+    masm_.load(LoadOp::u32, d, {M::kContext, kNoReg, static_cast<std::int32_t>(environment_->layout->types + index * sizeof(TypeId))});
+}
+
 /// Traps unless the FuncRef's type is `type` or, where that can have subtypes, one of them.
 template <class M>
 void SinglePassCompiler<M>::check_signature(TypeId type, Reg callee) {
     const Reg actual = allocate_gp();
     masm_.load(LoadOp::u32, actual, {callee, kNoReg, offsetof(FuncRef, type)});
-    const Operand expected = Operand::imm(static_cast<std::int32_t>(type));
+    const Reg id = environment_->portable ? allocate_gp() : kNoReg;
+    if (id.valid()) load_type(id, type);
+    const Operand expected = id.valid() ? Operand(id) : Operand::imm(static_cast<std::int32_t>(type));
     if (wasm::TypeRegistry::type(type).is_final) {
         masm_.compare_trap(IntCond::ne, Width::w32, actual, expected, TrapCode::bad_signature);
         release(actual);
+        if (id.valid()) release(id);
         return;
     }
     // Rare: the helper clobbers everything, so on both paths everything is in its slot, the FuncRef too.
@@ -163,8 +176,9 @@ void SinglePassCompiler<M>::check_signature(TypeId type, Reg callee) {
     Label same;
     masm_.compare_branch(IntCond::eq, Width::w32, actual, expected, same);
     release(actual);
+    if (id.valid()) release(id);
     masm_.mov(Kind::i32, M::kHelperArguments[0], actual);
-    masm_.mov_imm(Width::w64, M::kHelperArguments[1], type);
+    load_type(M::kHelperArguments[1], type);
     masm_.call_helper(Helper::type_matches);
     masm_.compare_trap(IntCond::eq, Width::w32, M::kResultGp, Operand::imm(0), TrapCode::bad_signature);
     masm_.bind(same);

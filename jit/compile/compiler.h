@@ -243,6 +243,7 @@ private:
     void finish_call(const wasm::FuncType& type, std::uint32_t area_depth);
     void load_callee(TypeId type, std::uint32_t table);
     void pop_callee();
+    void load_type(Reg d, TypeId type);
     void check_signature(TypeId type, Reg callee);
     void call_reference(TypeId type);
     void tail_call_reference(TypeId type);

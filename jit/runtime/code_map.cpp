@@ -45,13 +45,6 @@ SiteClass classify(const Site& site) noexcept {
 
 /// Functions and the bytes that describe their sites, in one allocation that never moves.
 struct CodeMap::Block {
-    struct Function {
-        std::uint32_t code_offset;
-        std::uint32_t code_bytes;
-        std::uint32_t function;
-        std::uint32_t bytes_begin;  ///< the body's offset and the number of sites, as LEB128; then the sites
-    };
-
     std::atomic<Block*> next{nullptr};
     std::atomic<std::uint32_t> count{0};  ///< functions that readers may look at
     std::uint32_t function_capacity = 0;
@@ -117,7 +110,7 @@ void CodeMap::Writer::add(std::uint32_t code_offset, std::uint32_t code_bytes, s
     }
     const std::uint32_t count = last_->count.load(std::memory_order_relaxed);
     std::memcpy(last_->bytes() + last_->bytes_used, scratch_.data(), bytes);
-    new (last_->functions() + count) Block::Function{code_offset, code_bytes, function, last_->bytes_used};
+    new (last_->functions() + count) Function{code_offset, code_bytes, function, last_->bytes_used};
     last_->bytes_used += bytes;
     last_->count.store(count + 1, std::memory_order_release);
 }
@@ -184,36 +177,68 @@ std::span<const ExceptionHandler> CodeMap::handlers(std::uint32_t function) cons
     return found == handlers_.end() ? std::span<const ExceptionHandler>() : found->second;
 }
 
-bool CodeMap::find(std::uint32_t code_offset, PcInfo& info) const noexcept {
+bool CodeMap::find_in(std::span<const Function> functions, const std::uint8_t* bytes, std::uint32_t code_offset, PcInfo& info) noexcept {
+    const auto after = std::ranges::upper_bound(functions, code_offset, {}, &Function::code_offset);
+    if (after == functions.begin()) return false;
+    const Function& function = *std::prev(after);
+    // One past the end belongs to it: the return address of a call that is the last instruction.
+    if (code_offset - function.code_offset > function.code_bytes) return false;
+
+    info = {};
+    info.function = function.function;
+    info.function_offset = function.code_offset;
+    info.function_bytes = function.code_bytes;
+    read_sites(bytes + function.bytes_begin, code_offset - function.code_offset, info);
+    return true;
+}
+
+/// Calls visit(functions, block) for each block, until it returns true.
+template <class F>
+void CodeMap::each_block(F&& visit) const {
     for (const Writer* writer = writers_.load(std::memory_order_acquire); writer != nullptr; writer = writer->next_) {
         for (Block* block = writer->first_.load(std::memory_order_acquire); block != nullptr;
              block = block->next.load(std::memory_order_acquire)) {
-            const std::span functions(block->functions(), block->count.load(std::memory_order_acquire));
-            const auto after = std::ranges::upper_bound(functions, code_offset, {}, &Block::Function::code_offset);
-            if (after == functions.begin()) continue;
-            const Block::Function& function = *std::prev(after);
-            // One past the end belongs to it: the return address of a call that is the last instruction.
-            if (code_offset - function.code_offset > function.code_bytes) continue;
-
-            info = {};
-            info.function = function.function;
-            info.function_offset = function.code_offset;
-            info.function_bytes = function.code_bytes;
-            read_sites(block->bytes() + function.bytes_begin, code_offset - function.code_offset, info);
-            return true;
+            if (visit(std::span<const Function>(block->functions(), block->count.load(std::memory_order_acquire)), *block)) return;
         }
     }
-    return false;
+}
+
+bool CodeMap::find(std::uint32_t code_offset, PcInfo& info) const noexcept {
+    bool found = find_in(image_functions_, image_bytes_, code_offset, info);
+    if (found) return true;
+    each_block([&](std::span<const Function> functions, Block& block) {
+        found = find_in(functions, block.bytes(), code_offset, info);
+        return found;
+    });
+    return found;
+}
+
+CodeMap::Image CodeMap::image() const {
+    Image image;
+    each_block([&](std::span<const Function> functions, Block& block) {
+        const auto base = static_cast<std::uint32_t>(image.bytes.size());
+        for (Function function : functions) {
+            function.bytes_begin += base;
+            image.functions.push_back(function);
+        }
+        image.bytes.insert(image.bytes.end(), block.bytes(), block.bytes() + block.bytes_used);
+        return false;
+    });
+    std::ranges::sort(image.functions, {}, &Function::code_offset);
+    return image;
+}
+
+void CodeMap::use_image(std::span<const Function> functions, const std::uint8_t* bytes) noexcept {
+    image_functions_ = functions;
+    image_bytes_ = bytes;
 }
 
 std::size_t CodeMap::memory_bytes() const noexcept {
     std::size_t bytes = 0;
-    for (const Writer* writer = writers_.load(std::memory_order_acquire); writer != nullptr; writer = writer->next_) {
-        for (const Block* block = writer->first_.load(std::memory_order_acquire); block != nullptr;
-             block = block->next.load(std::memory_order_acquire)) {
-            bytes += block->memory_bytes();
-        }
-    }
+    each_block([&](std::span<const Function>, const Block& block) {
+        bytes += block.memory_bytes();
+        return false;
+    });
     return bytes;
 }
 

@@ -37,6 +37,19 @@ class CodeMap {
 public:
     struct Block;
 
+    /// A function's place in the map.
+    struct Function {
+        std::uint32_t code_offset = 0;
+        std::uint32_t code_bytes = 0;
+        std::uint32_t function = 0;
+        std::uint32_t bytes_begin = 0;  ///< where the body's offset and the number of sites stand, as LEB128; then the sites
+    };
+    /// A whole map as plain data, in which a file can keep it: functions ascend by code_offset.
+    struct Image {
+        std::vector<Function> functions;
+        std::vector<std::uint8_t> bytes;
+    };
+
     /// Appends functions whose code lies at ascending offsets. One thread at a time.
     class Writer {
     public:
@@ -65,6 +78,14 @@ public:
     /// A writer for the calling thread's use; lives as long as the map. Thread-safe.
     [[nodiscard]] Writer& make_writer();
 
+    /// The map's contents. While nothing is added.
+    [[nodiscard]] Image image() const;
+    /// Makes an image, which outlives the map, this map's contents. `bytes` holds what its functions refer to.
+    void use_image(std::span<const Function> functions, const std::uint8_t* bytes) noexcept;
+    [[nodiscard]] const std::unordered_map<std::uint32_t, std::vector<ExceptionHandler>>& all_handlers() const noexcept {
+        return handlers_;
+    }
+
     /// What lies at an offset in the region; false if no function does. Async-signal-safe.
     [[nodiscard]] bool find(std::uint32_t code_offset, PcInfo& info) const noexcept;
 
@@ -77,8 +98,14 @@ public:
 
 private:
     static void read_sites(const std::uint8_t* at, std::uint32_t wanted, PcInfo& info) noexcept;
+    [[nodiscard]] static bool find_in(std::span<const Function> functions, const std::uint8_t* bytes, std::uint32_t code_offset,
+                                      PcInfo& info) noexcept;
+    template <class F>
+    void each_block(F&& visit) const;
 
     std::atomic<Writer*> writers_{nullptr};
+    std::span<const Function> image_functions_;
+    const std::uint8_t* image_bytes_ = nullptr;
     mutable std::mutex handlers_mutex_;
     std::unordered_map<std::uint32_t, std::vector<ExceptionHandler>> handlers_;  ///< few functions have any
 };

@@ -79,14 +79,24 @@ Result<CodeBuffer> CodeMemory::take(std::size_t bytes) {
     return CodeBuffer{alias() + at, bytes, begin() + at};
 }
 
-Result<> CodeMemory::seal() {
+Result<> CodeMemory::seal(bool executable) {
     const std::scoped_lock lock(mutex_);
-    auto sealed = region_.protect(0, used_, PROT_READ | PROT_EXEC, "machine code");
+    auto sealed = region_.protect(0, used_, executable ? PROT_READ | PROT_EXEC : PROT_READ, "machine code");
     if (sealed && code_bytes_ == region_.size() && used_ != 0) {
         region_.shrink(used_);
         code_bytes_ = region_.size();
     }
     return sealed;
+}
+
+Result<> CodeMemory::map_file(int fd, std::size_t offset, std::size_t file_bytes, std::size_t code_bytes, std::size_t data_bytes) {
+    auto region = Mapping::reserve(code_bytes + data_bytes, "machine code");
+    if (!region) return std::unexpected(std::move(region.error()));
+    region_ = std::move(*region);
+    code_bytes_ = code_bytes;
+    used_ = file_bytes;
+    if (auto done = region_.map_over(0, file_bytes, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, offset, "precompiled code"); !done) return done;
+    return region_.protect(code_bytes_, round_to_pages(data_bytes), PROT_READ | PROT_WRITE, "the table of code addresses");
 }
 
 void CodeMemory::publish(const Backend& backend, std::uint64_t execute, std::size_t bytes) noexcept {

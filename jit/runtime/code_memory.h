@@ -34,8 +34,12 @@ public:
 
     /// The next `bytes` (rounded up to whole pages) of the region, writable. Thread-safe. Error: resource.
     [[nodiscard]] Result<CodeBuffer> take(std::size_t bytes);
-    /// Sealed: makes all that was taken executable and gives the rest of the reservation back. Once.
-    [[nodiscard]] Result<> seal();
+    /// Sealed: makes all that was taken executable (or, code for another ISA, only readable) and gives the rest of the reservation back.
+    /// Once.
+    [[nodiscard]] Result<> seal(bool executable = true);
+    /// Instead of reserve and take: code that a file holds, from `offset` on (a multiple of 64 KiB), executable, never writable.
+    /// `code_bytes`, at least `file_bytes`: distance from the code to `data_bytes` of zeroed memory.
+    [[nodiscard]] Result<> map_file(int fd, std::size_t offset, std::size_t file_bytes, std::size_t code_bytes, std::size_t data_bytes);
     /// Makes new code visible to instruction fetch on all threads: call after writing, before the first jump to it.
     static void publish(const Backend& backend, std::uint64_t execute, std::size_t bytes) noexcept;
 

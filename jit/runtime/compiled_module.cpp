@@ -41,6 +41,7 @@ Result<> CompiledModule::prepare(std::size_t known_bytes) {
     environment_.layout = &layout_;
     environment_.bounds = engine_->bounds();
     environment_.fuel = engine_->options().fuel;
+    environment_.portable = engine_->options().portable;
     environment_.features = engine_->options().features;
     code_offsets_ = std::make_unique<std::atomic<std::uint32_t>[]>(functions);
     const std::size_t wanted = std::min(kMaxCodeBytes, wasm_bytes * kReservedPerByte + (std::size_t{1} << 20));

@@ -78,6 +78,7 @@ public:
 
 private:
     friend class ModuleBuilder;
+    friend class PrecompiledFile;
     explicit CompiledModule(std::shared_ptr<Engine> engine);
 
     struct LazyState;

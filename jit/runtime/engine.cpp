@@ -53,7 +53,8 @@ std::uint32_t pending_trap(StoreContext* context) {
 
 }  // namespace
 
-Engine::Engine(const EngineOptions& options) : options_(options), backend_(host_backend()), stack_pool_(options.max_wasm_stack) {
+Engine::Engine(const EngineOptions& options)
+    : options_(options), backend_(options.target != nullptr ? *options.target : host_backend()), stack_pool_(options.max_wasm_stack) {
     threads_ = options.threads != 0 ? options.threads : usable_processors();
     memory_options_.max_reservation = options.memory_reservation != 0 ? options.memory_reservation : kDefaultReservation;
 }
@@ -70,6 +71,11 @@ Result<std::shared_ptr<Engine>> Engine::create(const EngineOptions& options) {
         return fail(ErrorKind::usage, "the stack of a guest must be between 16 KiB and 1 GiB");
     }
     std::shared_ptr<Engine> engine(new Engine(options));
+    if (!engine->runs_here()) {
+        engine->memory_options_.bounds =
+            options.bounds == BoundsOption::explicit_checks ? BoundsMode::explicit_checks : BoundsMode::guard_pages;
+        return engine;
+    }
     if (auto ready = engine->backend_.check_host(); !ready) return std::unexpected(std::move(ready.error()));
     if (auto ready = prepare_signals(options.interrupt_signal); !ready) return std::unexpected(std::move(ready.error()));
     prepare_instruction_barrier();

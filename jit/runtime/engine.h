@@ -35,6 +35,8 @@ struct EngineOptions {
     CompileMode mode = CompileMode::eager;
     BoundsOption bounds = BoundsOption::automatic;
     bool fuel = false;                                ///< code counts fuel (Store::set_fuel)
+    const Backend* target = nullptr;                  ///< null: the host's; code for another ISA is emitted, but never run
+    bool portable = false;                            ///< code for precompiled files
     wasm::FeatureSet features = wasm::FeatureSet::all();
     unsigned threads = 0;                             ///< that compile; 0: as many as the process may use
     std::size_t max_wasm_stack = std::size_t{1} << 20;  ///< bytes for guest frames
@@ -52,6 +54,8 @@ public:
 
     [[nodiscard]] const EngineOptions& options() const noexcept { return options_; }
     [[nodiscard]] const Backend& backend() const noexcept { return backend_; }
+    /// Whether this host can run the code.
+    [[nodiscard]] bool runs_here() const noexcept { return &backend_ == &host_backend(); }
     [[nodiscard]] BoundsMode bounds() const noexcept { return memory_options_.bounds; }
     [[nodiscard]] unsigned threads() const noexcept { return threads_; }
     [[nodiscard]] const Stubs& stubs() const noexcept { return stubs_; }

@@ -54,6 +54,7 @@ InstanceHeader* Instance::header() noexcept {
 
 std::expected<Instance*, InstantiationError> Instance::create(Store& store, std::shared_ptr<const CompiledModule> module,
                                                               std::span<const Extern> imports) {
+    if (!store.engine().runs_here()) return not_instantiated({ErrorKind::usage, "the module was compiled for another host"});
     if (&module->engine() != &store.engine())
         return not_instantiated({ErrorKind::usage, "the module was compiled by another engine than the store's"});
     if (!store.can_add_instance()) return not_instantiated({ErrorKind::resource, "the store's limit of instances is reached"});
@@ -127,6 +128,7 @@ Result<> Instance::make_own() {
         func_refs_.reset(static_cast<FuncRef*>(std::calloc(own_functions, sizeof(FuncRef))));
         if (!func_refs_) return fail(ErrorKind::resource, "out of memory for function references");
     }
+    std::ranges::copy(module.types, part<wasm::TypeId>(layout.types));
     for (std::size_t i = module.imported_memories; i < module.memories.size(); ++i) {
         auto memory = store_->new_memory(module.memories[i]);
         if (!memory) return std::unexpected(std::move(memory.error()));

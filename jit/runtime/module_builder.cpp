@@ -245,7 +245,7 @@ struct ModuleBuilder::State final : wasm::ModuleConsumer {
         if (!lazy) {
             close_calls(own);
             for (const auto& worker : workers) close_calls(*worker);
-            if (auto sealed = out.code_memory_.seal(); !sealed) return std::unexpected(std::move(sealed.error()));
+            if (auto sealed = out.code_memory_.seal(engine->runs_here()); !sealed) return std::unexpected(std::move(sealed.error()));
             CodeMemory::publish(engine->backend(), out.code_memory_.begin(), out.code_memory_.used());
         }
         BuildTimes& times = out.times_;

@@ -34,6 +34,7 @@ constexpr const char* kHelp = R"(usage: spec_runner [OPTIONS] FOLDER|FILE.json..
 
   --explicit-bounds     compile with bounds checks instead of guard pages
   --lazy                compile each function at its first call
+  --precompiled         compile each module into a file, and load that
   --only TEXT           only scripts whose path contains TEXT
   --expectations FILE   expected failures: lines `group/name:line reason`
   --jobs N              scripts at once; default: one per processor
@@ -64,6 +65,8 @@ Arguments parse_arguments(std::vector<std::string_view> words) {
             arguments.session.explicit_bounds = true;
         else if (word == "--lazy")
             arguments.session.lazy = true;
+        else if (word == "--precompiled")
+            arguments.session.precompiled = true;
         else if (word == "--only")
             arguments.only = value();
         else if (word == "--expectations")

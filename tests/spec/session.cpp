@@ -1,5 +1,8 @@
 #include "tests/spec/session.h"
 
+#include <sys/mman.h>
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <array>
 #include <filesystem>
@@ -10,6 +13,8 @@
 #include <stdexcept>
 #include <utility>
 
+#include "jit/base/unique_fd.h"
+#include "jit/runtime/precompiled.h"
 #include "jit/runtime/runtime.h"
 #include "jit/wasm/opcodes.h"
 
@@ -85,6 +90,12 @@ public:
         auto engine = Engine::create(engine_options);
         if (!engine) throw std::runtime_error("engine: " + engine.error().message);
         engine_ = *std::move(engine);
+        if (options.precompiled) {
+            engine_options.portable = true;
+            auto compiling = Engine::create(engine_options);
+            if (!compiling) throw std::runtime_error("engine: " + compiling.error().message);
+            compiling_engine_ = *std::move(compiling);
+        }
         auto store = Store::create(engine_);
         if (!store) throw std::runtime_error("store: " + store.error().message);
         store_ = *std::move(store);
@@ -127,9 +138,18 @@ private:
         linker_->define_instance("spectest", **instance);
     }
 
+    [[nodiscard]] Result<std::shared_ptr<CompiledModule>> through_a_file(const CompiledModule& module) {
+        const UniqueFd file(::memfd_create("pollux-precompiled", MFD_CLOEXEC));
+        if (!file || ::fchmod(file.get(), 0600) != 0) throw std::runtime_error("memfd_create failed");
+        if (auto done = PrecompiledFile::write(module, file.get()); !done) return std::unexpected(done.error());
+        return PrecompiledFile::load(engine_, "/proc/self/fd/" + std::to_string(file.get()));
+    }
+
     [[nodiscard]] Result<ModulePointer> build(const Command& command) {
         if (command.is_text) throw Skipped{"text format"};
-        auto module = ModuleBuilder::from_bytes(engine_, read_file(script_.folder + "/" + command.filename));
+        auto module =
+            ModuleBuilder::from_bytes(compiling_engine_ ? compiling_engine_ : engine_, read_file(script_.folder + "/" + command.filename));
+        if (module && compiling_engine_) module = through_a_file(**module);
         if (!module) {
             const bool refused = module.error().kind == ErrorKind::unsupported;
             reporter_.record(refused ? Outcome::refused : Outcome::rejected, line_, module.error().message);
@@ -357,6 +377,7 @@ private:
     Reporter& reporter_;
     std::uint64_t line_ = 0;
     std::shared_ptr<Engine> engine_;
+    std::shared_ptr<Engine> compiling_engine_;  ///< null: engine_ compiles
     std::unique_ptr<Store> store_;
     std::unique_ptr<Linker> linker_;
     std::map<std::string, Named<ModulePointer>> definitions_;

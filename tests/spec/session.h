@@ -11,6 +11,7 @@ namespace pollux::spec {
 struct SessionOptions {
     bool explicit_bounds = false;
     bool lazy = false;
+    bool precompiled = false;  ///< each module is compiled into a file, which is then loaded
 };
 
 /// Runs all commands of the script. Never throws because of what a module or script does.

@@ -6,11 +6,13 @@
 #include <vector>
 
 #include "jit/runtime/module_builder.h"
+#include "jit/runtime/precompiled.h"
 #include "tools/pollux/report.h"
 
 namespace pollux::cli {
 
-Result<std::shared_ptr<CompiledModule>> load_module(const std::shared_ptr<Engine>& engine, const std::string& file) {
+Result<std::shared_ptr<CompiledModule>> load_module(const std::shared_ptr<Engine>& engine, const std::string& file, bool precompiled) {
+    if (precompiled) return PrecompiledFile::load(engine, file);
     if (file == "-") return ModuleBuilder::from_descriptor(engine, STDIN_FILENO, "standard input");
     return ModuleBuilder::from_file(engine, file);
 }

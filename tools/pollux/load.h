@@ -9,8 +9,9 @@
 
 namespace pollux::cli {
 
-/// The module in a file; "-" is standard input, compiled while it arrives.
-[[nodiscard]] Result<std::shared_ptr<CompiledModule>> load_module(const std::shared_ptr<Engine>& engine, const std::string& file);
+/// The module in a file; "-" is standard input, compiled while it arrives. `precompiled`: the file is native code, from `pollux compile`.
+[[nodiscard]] Result<std::shared_ptr<CompiledModule>> load_module(const std::shared_ptr<Engine>& engine, const std::string& file,
+                                                                  bool precompiled = false);
 
 /// One line on standard error for each feature that functions use and that is not compiled, with the functions' names.
 void warn_not_compiled(const CompiledModule& module);

@@ -4,6 +4,7 @@
 #include <span>
 #include <string_view>
 
+#include "tools/pollux/compile.h"
 #include "tools/pollux/objdump.h"
 #include "tools/pollux/report.h"
 #include "tools/pollux/run.h"
@@ -18,6 +19,7 @@ constexpr const char* kHelp =
     "usage: pollux [run] [OPTIONS] FILE [ARGS...]   run a WebAssembly program (run may be left out)\n"
     "       pollux serve --listen=ADDRESS [OPTIONS] FILE   run a program for each connection\n"
     "       pollux validate FILE...                 check modules\n"
+    "       pollux compile FILE                     write a module's machine code to a file, for run --precompiled\n"
     "       pollux objdump FILE                     show the machine code of a module's functions\n"
     "       pollux COMMAND --help                   what a command can do, all its options\n"
     "       pollux --version\n"
@@ -31,10 +33,8 @@ struct Command {
 };
 
 constexpr Command kCommands[] = {
-    {"run", run_command},
-    {"serve", serve_command},
-    {"validate", validate_command},
-    {"objdump", objdump_command},
+    {"run", run_command},         {"serve", serve_command},     {"validate", validate_command},
+    {"compile", compile_command}, {"objdump", objdump_command},
 };
 
 int dispatch(std::span<const char* const> words) {

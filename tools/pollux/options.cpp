@@ -129,6 +129,8 @@ constexpr std::array kOptions = {
         [](RunOptions& o, std::string_view v) { o.invoke = v; return true; }},
     Option{"--preload", "NAME=FILE", "instantiate FILE first; its exports satisfy imports from module NAME",
         add_preload},
+    Option{"--precompiled", "", "FILE is native code, made by pollux compile, and is run as it is: only for files that you trust",
+        [](RunOptions& o, std::string_view) { o.precompiled = true; return true; }},
     Option{"--timeout", "TIME", "end the program after 1.5s, 200ms, 5m, …, with status 124 and a backtrace",
         [](RunOptions& o, std::string_view v) { return store(o.timeout, parse_duration(v)); }},
     Option{"--fuel", "N", "end it after about N steps (calls and loop iterations), with status 124",

@@ -59,6 +59,7 @@ struct RunOptions {
     std::optional<std::uint64_t> max_table_elements;
 
     wasm::FeatureSet features = wasm::FeatureSet::all();
+    bool precompiled = false;                      ///< the file is native code, from `pollux compile`
     CompileChoice compile_mode = CompileChoice::automatic;
     std::uint32_t compile_threads = 0;             ///< 0: one per processor
     bool explicit_bounds = false;

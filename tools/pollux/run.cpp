@@ -154,7 +154,7 @@ private:
         auto engine = Engine::create(engine_options(options_));
         if (!engine) return failed(engine.error());
         engine_ = *std::move(engine);
-        auto module = load(options_.file);
+        auto module = load(options_.file, options_.precompiled);
         if (!module) return std::unexpected(module.error());
         module_ = *std::move(module);
         for (const auto& [name, file] : options_.preloads) {
@@ -169,8 +169,8 @@ private:
         return {};
     }
 
-    Step<std::shared_ptr<CompiledModule>> load(const std::string& file) const {
-        auto module = load_module(engine_, file);
+    Step<std::shared_ptr<CompiledModule>> load(const std::string& file, bool precompiled = false) const {
+        auto module = load_module(engine_, file, precompiled);
         if (!module) return std::unexpected(report(module.error(), file == "-" ? "standard input" : file));
         warn_not_compiled(**module);
         if (options_.timings) print_timings((*module)->times(), file);

@@ -100,7 +100,7 @@ private:
         auto engine = Engine::create(engine_options(options_.guest));
         if (!engine) return std::unexpected(std::move(engine.error()));
         program_.engine = *std::move(engine);
-        auto module = load_module(program_.engine, options_.guest.file);
+        auto module = load_module(program_.engine, options_.guest.file, options_.guest.precompiled);
         if (!module) return std::unexpected(std::move(module.error()));
         program_.module = *std::move(module);
         for (const wasm::Import& import : program_.module->module().imports) program_.has_threads |= import.module == wasi::kThreadsModule;
