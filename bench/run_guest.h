@@ -13,7 +13,7 @@ namespace pollux::bench {
 
 /// Registers a benchmark that is reported as skipped, with the reason, when it throws.
 template <class Body>
-benchmark::internal::Benchmark* add(const std::string& name, Body body) {
+benchmark::internal::Benchmark* add(const std::string& name, const Body& body) {
     return benchmark::RegisterBenchmark(name.c_str(), [body](benchmark::State& state) {
         try {
             body(state);

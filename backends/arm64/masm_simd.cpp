@@ -485,7 +485,7 @@ void Masm::simd_test(Opcode op, Reg d, Reg a) {
     const unsigned rn = a.number();
     const Lanes lanes = lanes_of(op);
     // A mask of the lanes' signs, narrowed to one element each, keeps one bit of each and adds them up.
-    const auto gather = [&](Width width, std::uint64_t bits, auto narrowed, auto sum) {
+    const auto gather = [&](Width width, std::uint64_t bits, const auto& narrowed, const auto& sum) {
         put_constant(Width::w64, x16(), bits);
         put(fmov_from_gp(Width::w64, kV30, kX16));
         asm_.and_(v31.b8(), v31.b8(), asmjit::a64::v(kV30).b8());

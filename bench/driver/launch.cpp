@@ -16,8 +16,6 @@
 #include <cstdio>
 #include <cstring>
 
-extern char** environ;
-
 namespace {
 
 long long now_ns() {

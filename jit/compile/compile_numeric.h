@@ -211,7 +211,7 @@ void SinglePassCompiler<M>::shift() {
         return push_result(kKind, d);
     }
     // The count goes to its register; what is there moves away first.
-    if (!(count.type == AbstractValue::Type::reg && count.reg == fixed)) {
+    if (count.type != AbstractValue::Type::reg || count.reg != fixed) {
         if (a.type == AbstractValue::Type::reg && a.reg == fixed) own(a, RegSet::of(fixed));
         take(fixed);
         load_value(count, fixed);
