@@ -123,7 +123,7 @@ void Masm::guest_store(StoreOp op, Address address, Operand s) {
         store_to(op, target, kScratchGp);
         return;
     }
-    if (op == StoreOp::b8) value = static_cast<std::int8_t>(value);  // NOLINT(bugprone-signed-char-misuse): imm8 is sign-extended
+    if (op == StoreOp::b8) value = static_cast<std::int8_t>(value);
     if (op == StoreOp::b16) value = static_cast<std::int16_t>(value);
     guest_access();
     as().mov(target, static_cast<std::int32_t>(value));

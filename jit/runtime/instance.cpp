@@ -189,7 +189,7 @@ Result<> Instance::evaluate_elements() {
 
 std::expected<void, InstantiationError> Instance::run_active_segments() {
     const wasm::Module& module = this->module();
-    const auto trap = [](TrapCode code, std::string what) {
+    const auto trap = [](TrapCode code, const std::string& what) {
         Trap reason;
         reason.code = code;
         return trapped(std::move(reason), what);

@@ -79,7 +79,7 @@ TypeRegistry::Storage& TypeRegistry::storage() {
 }
 
 Result<TypeId> TypeRegistry::add(std::span<const DefinedType> group) {
-    thread_local Key key;
+    static thread_local Key key;
     key.clear();
     for (const DefinedType& type : group) append_type(key, type);
 

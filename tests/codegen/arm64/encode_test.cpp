@@ -230,15 +230,15 @@ TEST(Arm64Encode, EverySimdOpcode) {
             const auto op = static_cast<Opcode>(i);
             const char* text = wasm::text(op).data();
             if (wasm::group(op) == wasm::Group::lane) {
-                for (std::uint8_t lane = 0; lane < wasm::lane_count(op); ++lane) {
+                for (unsigned lane = 0; lane < wasm::lane_count(op); ++lane) {
                     const Kind scalar = wasm::params(op).size() == 2 ? wasm::params(op)[1] : wasm::results(op)[0];
                     for (const std::uint8_t n : {std::uint8_t{0}, std::uint8_t{26}}) {
                         const Reg reg = wasm::is_fp(scalar) ? fp(n) : gp(n);
                         encode(text, [&](Masm& m) {
                             if (wasm::params(op).size() == 2) {
-                                m.simd_replace_lane(op, fp(3), fp(26), reg, lane);
+                                m.simd_replace_lane(op, fp(3), fp(26), reg, static_cast<std::uint8_t>(lane));
                             } else {
-                                m.simd_extract_lane(op, reg, fp(26), lane);
+                                m.simd_extract_lane(op, reg, fp(26), static_cast<std::uint8_t>(lane));
                             }
                         });
                     }

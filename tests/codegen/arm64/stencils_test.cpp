@@ -226,7 +226,7 @@ TEST(Arm64Stencils, LogicalImmediates) {
             }
         }
     }
-    for (int i = 0; i < 20'000; ++i) values.push_back(random() & random() & random());
+    for (int i = 0; i < 20'000; ++i) values.push_back(random() & random() & random());  // NOLINT(misc-redundant-expression): few ones
     for (const Width w : kWidths) {
         for (std::uint64_t value : values) {
             if (w == Width::w32) value &= 0xffff'ffff;

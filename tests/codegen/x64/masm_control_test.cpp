@@ -183,7 +183,7 @@ TEST(X64MasmMemory, CheckBounds) {
             m.check_bounds(Width::w64, kRsi, end, cell_offset);
             m.mov(Kind::i64, Masm::kContext, kRcx);
         });
-        const Header* const address = &header;
+        const auto address = reinterpret_cast<std::uintptr_t>(&header);
         std::memcpy(runner.block().memory.data(), &address, 8);
         for (const std::uint64_t length :
              {std::uint64_t{0}, std::uint64_t{15}, std::uint64_t{0x1'0000}, std::uint64_t{0x1'0000'0000}, std::uint64_t{0x2'0000'0000}}) {
@@ -402,7 +402,8 @@ TEST(X64MasmCalls, DirectAndTableCalls) {
     EXPECT_EQ(runner.block().out.gp[0], 4711U);
 
     std::uint8_t* const table = runner.code() + 0xa000;
-    std::memcpy(table + 24, &base, 8);
+    const auto target = reinterpret_cast<std::uintptr_t>(base);
+    std::memcpy(table + 24, &target, 8);
     runner.environment().calls = CallMode::table;
     runner.environment().function_table = reinterpret_cast<std::uint64_t>(table);
     runner.compile(call);
