@@ -79,8 +79,10 @@ bool add_preload(RunOptions& options, std::string_view text) {
 }
 
 bool set_standard_input(RunOptions& options, std::string_view text) {
-    static constexpr std::array<std::pair<std::string_view, StandardInput>, 4> kKinds = {{
-        {"block", StandardInput::block}, {"nonblock", StandardInput::nonblock}, {"inherit", StandardInput::inherit}, {"null", StandardInput::null}}};
+    static constexpr std::array<std::pair<std::string_view, StandardInput>, 4> kKinds = {{{"block", StandardInput::block},
+                                                                                          {"nonblock", StandardInput::nonblock},
+                                                                                          {"inherit", StandardInput::inherit},
+                                                                                          {"null", StandardInput::null}}};
     for (const auto& [name, kind] : kKinds) {
         if (text != name) continue;
         options.standard_input = kind;
@@ -92,15 +94,14 @@ bool set_standard_input(RunOptions& options, std::string_view text) {
 }
 
 bool set_terminal(RunOptions& options, std::string_view text) {
-    if (text == "keep")
-        options.terminal = TerminalMode::keep;
-    else if (text == "raw")
-        options.terminal = TerminalMode::raw;
-    else if (text == "cbreak")
-        options.terminal = TerminalMode::cbreak;
-    else
-        return false;
-    return true;
+    static constexpr std::array<std::pair<std::string_view, TerminalMode>, 4> kModes = {
+        {{"keep", TerminalMode::keep}, {"cooked", TerminalMode::cooked}, {"cbreak", TerminalMode::cbreak}, {"raw", TerminalMode::raw}}};
+    for (const auto& [name, mode] : kModes) {
+        if (text != name) continue;
+        options.terminal = mode;
+        return true;
+    }
+    return false;
 }
 
 bool set_compile_choice(RunOptions& options, std::string_view text) {
@@ -145,7 +146,7 @@ constexpr std::array kOptions = {
         [](RunOptions& o, std::string_view v) { return append(o.allow_dns, v); }},
     Option{"--stdin", "KIND", "block (default), nonblock, inherit (our O_NONBLOCK), null, or a FILE to read",
         set_standard_input},
-    Option{"--tty", "keep|raw|cbreak", "mode of the terminal while the program runs; it is put back at the end",
+    Option{"--tty", "keep|cooked|cbreak|raw", "mode of the terminal while the program runs; it is put back at the end",
         set_terminal},
     Option{"--on-broken-pipe", "exit|error", "when nobody reads the output: end with status 141, or give EPIPE (default)",
         [](RunOptions& o, std::string_view v) { o.exit_on_broken_pipe = v == "exit"; return v == "exit" || v == "error"; }},

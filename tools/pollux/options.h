@@ -29,7 +29,8 @@ struct Directory {
 enum class CompileChoice : std::uint8_t { automatic, eager, lazy };
 /// block, nonblock, inherit: the process's own; for the program it starts out blocking, non-blocking, or as the host's descriptor is.
 enum class StandardInput : std::uint8_t { block, nonblock, inherit, null, file };
-enum class TerminalMode : std::uint8_t { keep, raw, cbreak };
+/// keep: as it is; cooked: lines, with echo; cbreak: each byte at once, without echo; raw: likewise, and ^C and ^Z are bytes, too.
+enum class TerminalMode : std::uint8_t { keep, cooked, cbreak, raw };
 
 struct RunOptions {
     std::string file;                    ///< the module; "-" is standard input

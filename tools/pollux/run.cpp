@@ -41,7 +41,8 @@ EngineOptions engine_options(const RunOptions& options) {
     EngineOptions engine;
     // Measured: lazy code is as fast, and large programs start sooner, for they call a fraction of their functions. Only while a module
     // still arrives is compiling everything free. And a map for perf must hold all functions before the program starts.
-    const bool lazy = options.compile_mode == CompileChoice::lazy || (options.compile_mode == CompileChoice::automatic && options.file != "-");
+    const bool lazy =
+        options.compile_mode == CompileChoice::lazy || (options.compile_mode == CompileChoice::automatic && options.file != "-");
     engine.mode = lazy && !options.perf_map ? CompileMode::lazy : CompileMode::eager;
     engine.bounds = options.explicit_bounds ? BoundsOption::explicit_checks : BoundsOption::automatic;
     engine.fuel = options.fuel.has_value();
@@ -109,9 +110,9 @@ void print_timings(const BuildTimes& times, const std::string& file) {
         std::snprintf(text.data(), text.size(), "%.3f ms", static_cast<double>(nanoseconds) / 1e6);
         return std::string(text.data());
     };
-    print_message("timings of " + file + ": first byte " + ms(times.first_byte) + ", first function " + ms(times.first_function) + ", last byte " +
-                  ms(times.last_byte) + ", last function " + ms(times.last_function) + ", ready " + ms(times.published) + "; " +
-                  std::to_string(times.functions) + " functions, " + std::to_string(times.wasm_bytes) + " bytes of wasm, " +
+    print_message("timings of " + file + ": first byte " + ms(times.first_byte) + ", first function " + ms(times.first_function) +
+                  ", last byte " + ms(times.last_byte) + ", last function " + ms(times.last_function) + ", ready " + ms(times.published) +
+                  "; " + std::to_string(times.functions) + " functions, " + std::to_string(times.wasm_bytes) + " bytes of wasm, " +
                   std::to_string(times.code_bytes) + " of code, " + std::to_string(times.threads) + " threads");
 }
 
@@ -124,6 +125,19 @@ std::string not_compiled_feature(const Trap& trap) {
 }
 
 namespace {
+
+/// What programs that cannot ask the terminal go by: COLUMNS and LINES, where the guest's standard input is one and they are not given.
+void add_terminal_size(wasi::Config& config) {
+    if (config.streams[0].source != wasi::Stream::Source::inherit) return;
+    const auto size = terminal_size();
+    if (!size) return;
+    const auto add = [&](const std::string& name, unsigned value) {
+        const auto is_it = [&](const std::string& variable) { return variable.starts_with(name); };
+        if (std::ranges::none_of(config.env, is_it)) config.env.push_back(name + std::to_string(value));
+    };
+    add("COLUMNS=", size->columns);
+    add("LINES=", size->lines);
+}
 
 /// One program: its module, its store and what it was granted.
 class Program {
@@ -147,6 +161,7 @@ private:
     Step<void> open() {
         const auto failed = [](const Error& error, std::string_view context = {}) { return std::unexpected(report(error, context)); };
         wasi::Config config = wasi_config(options_);
+        add_terminal_size(config);
         if (options_.hostcall_stats) config.call_stats = &call_stats_.emplace();
         auto system = wasi::Wasi::create(std::move(config));
         if (!system) return failed(system.error());
@@ -244,7 +259,7 @@ private:
         switch (trap.code) {
             case TrapCode::host_exit:      return static_cast<Status>(wasi_->exit_code().value_or(0) & 0xff);
             case TrapCode::interrupted:    return stopped("time limit reached", trap, kExitLimit);
-            case TrapCode::not_compiled: return stopped("trap: " + trap.message() + not_compiled_feature(trap), trap, kExitTrap);
+            case TrapCode::not_compiled:   return stopped("trap: " + trap.message() + not_compiled_feature(trap), trap, kExitTrap);
             case TrapCode::fuel_exhausted: return stopped("fuel limit reached", trap, kExitLimit);
             default:                       return stopped("trap: " + trap.message(), trap, kExitTrap);
         }

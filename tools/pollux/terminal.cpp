@@ -1,10 +1,12 @@
 #include "tools/pollux/terminal.h"
 
+#include <sys/ioctl.h>
 #include <termios.h>
 #include <unistd.h>
 
 #include <array>
 #include <atomic>
+#include <cerrno>
 #include <csignal>
 
 namespace pollux::cli {
@@ -15,32 +17,57 @@ termios saved_mode;
 termios program_mode;
 std::atomic<bool> changed{false};
 
-void restore() {
-    if (changed.load(std::memory_order_acquire)) ::tcsetattr(STDIN_FILENO, TCSANOW, &saved_mode);
+/// Changes the terminal's mode, but not from the background: there it is another program's, and trying would stop the process.
+void set_mode(const termios& mode) {
+    const pid_t foreground = ::tcgetpgrp(STDIN_FILENO);  // -1: not our controlling terminal, which may be changed at any time
+    if (!changed.load(std::memory_order_acquire) || (foreground != -1 && foreground != ::getpgrp())) return;
+    while (::tcsetattr(STDIN_FILENO, TCSANOW, &mode) != 0 && errno == EINTR) continue;
+}
+
+void set_action(int number, void (*action)(int)) {
+    struct sigaction wanted{};
+    wanted.sa_handler = action;
+    wanted.sa_flags = SA_RESTART | SA_ONSTACK;
+    ::sigemptyset(&wanted.sa_mask);
+    ::sigaction(number, &wanted, nullptr);
+}
+
+/// Has the signal's own effect, from inside of its handler.
+void raise_uncaught(int number) {
+    set_action(number, SIG_DFL);
+    ::raise(number);
+    sigset_t it;
+    ::sigemptyset(&it);
+    ::sigaddset(&it, number);
+    ::pthread_sigmask(SIG_UNBLOCK, &it, nullptr);  // here it is delivered
 }
 
 /// Ends the process by the signal, as if it had never been caught.
 void end_by_signal(int number) {
-    restore();
-    std::signal(number, SIG_DFL);
-    std::raise(number);
+    set_mode(saved_mode);
+    raise_uncaught(number);
 }
 
-void stop_by_signal(int) {
-    restore();
-    std::raise(SIGSTOP);
-    // Here the process was continued.
-    ::tcsetattr(STDIN_FILENO, TCSANOW, &program_mode);
+/// Stops the process; the handler of SIGCONT has run when it comes back.
+void stop_by_signal(int number) {
+    const int saved_errno = errno;
+    set_mode(saved_mode);
+    raise_uncaught(number);
+    set_mode(program_mode);  // in an orphaned process group the signal stops nobody
+    set_action(number, stop_by_signal);
+    errno = saved_errno;
 }
 
-void set_handler(int number, void (*handler)(int)) {
-    struct sigaction action{};
-    if (::sigaction(number, nullptr, &action) != 0 || action.sa_handler == SIG_IGN)
-        return;  // nohup and shells' background jobs ignore some
-    action.sa_handler = handler;
-    action.sa_flags = SA_RESTART | SA_ONSTACK;
-    ::sigemptyset(&action.sa_mask);
-    ::sigaction(number, &action, nullptr);
+void continue_by_signal(int) {
+    const int saved_errno = errno;
+    set_mode(program_mode);
+    errno = saved_errno;
+}
+
+/// Unless the signal is ignored: nohup and shells' background jobs ignore some.
+void handle(int number, void (*handler)(int)) {
+    struct sigaction present{};
+    if (::sigaction(number, nullptr, &present) == 0 && present.sa_handler != SIG_IGN) set_action(number, handler);
 }
 
 }  // namespace
@@ -48,22 +75,36 @@ void set_handler(int number, void (*handler)(int)) {
 TerminalGuard::TerminalGuard(TerminalMode mode) {
     if (mode == TerminalMode::keep || ::tcgetattr(STDIN_FILENO, &saved_mode) != 0) return;
     program_mode = saved_mode;
-    if (mode == TerminalMode::raw) {
-        ::cfmakeraw(&program_mode);
-    } else {
-        program_mode.c_lflag &= ~static_cast<tcflag_t>(ICANON | ECHO);
-        program_mode.c_cc[VMIN] = 1;
-        program_mode.c_cc[VTIME] = 0;
+    switch (mode) {
+        case TerminalMode::keep: break;
+        case TerminalMode::cooked:
+            program_mode.c_iflag |= BRKINT | ICRNL;
+            program_mode.c_oflag |= OPOST | ONLCR;
+            program_mode.c_lflag |= ICANON | ECHO | ISIG | IEXTEN;
+            break;
+        case TerminalMode::cbreak:
+            program_mode.c_lflag &= ~static_cast<tcflag_t>(ICANON | ECHO);
+            program_mode.c_cc[VMIN] = 1;
+            program_mode.c_cc[VTIME] = 0;
+            break;
+        case TerminalMode::raw: ::cfmakeraw(&program_mode); break;
     }
     changed.store(true, std::memory_order_release);
-    for (const int number : std::array{SIGINT, SIGTERM, SIGHUP, SIGQUIT}) set_handler(number, end_by_signal);
-    set_handler(SIGTSTP, stop_by_signal);
-    ::tcsetattr(STDIN_FILENO, TCSANOW, &program_mode);
+    for (const int number : std::array{SIGINT, SIGTERM, SIGHUP, SIGQUIT}) handle(number, end_by_signal);
+    handle(SIGTSTP, stop_by_signal);
+    handle(SIGCONT, continue_by_signal);
+    set_mode(program_mode);
 }
 
 TerminalGuard::~TerminalGuard() {
-    restore();
+    set_mode(saved_mode);
     changed.store(false, std::memory_order_release);
+}
+
+std::optional<TerminalSize> terminal_size() {
+    winsize size{};
+    if (::ioctl(STDIN_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0 || size.ws_row == 0) return std::nullopt;
+    return TerminalSize{size.ws_col, size.ws_row};
 }
 
 }  // namespace pollux::cli
