@@ -64,8 +64,9 @@ struct Config {
 
     /// A write to a pipe without reader ends the guest with status 141 and no message.
     bool exit_on_broken_pipe = false;
-    /// When the guest closes descriptor 0 or 1, the process's own is replaced by /dev/null, so that the other end sees it closed.
-    bool close_standard_streams = true;
+    /// When the guest closes descriptor 0 or 1, the process's own is replaced by /dev/null, so that the other end sees it closed. For
+    /// a process that has no other use for them.
+    bool close_standard_streams = false;
 
     /// Where a sentence goes the first time that a rule is missing for what the program tries; -1: nowhere.
     int notice_fd = 2;

@@ -97,6 +97,7 @@ wasi::Config wasi_config(const RunOptions& options) {
     config.allow_net = options.allow_net;
     config.allow_dns = options.allow_dns;
     config.exit_on_broken_pipe = options.exit_on_broken_pipe;
+    config.close_standard_streams = true;
     config.trace = options.trace;
     return config;
 }
