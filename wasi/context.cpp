@@ -51,6 +51,10 @@ Result<UniqueFd> open_socket(const PreopenSocket& socket) {
     return fd;
 }
 
+int open_host(const char* path, int flags) noexcept {
+    return sys::call_again<sys::Call::open>([&] { return ::open(path, flags | O_CLOEXEC, 0666); });
+}
+
 /// Listeners by systemd's protocol: how many, or 0.
 int inherited_listeners() noexcept {
     const char* pid = std::getenv("LISTEN_PID");
@@ -104,10 +108,8 @@ Result<> WasiContext::open_streams() {
                 fd = stream.fd;
                 ownership = Ownership::borrowed;
                 break;
-            case Stream::Source::null: fd = ::open("/dev/null", O_RDWR | O_CLOEXEC); break;
-            case Stream::Source::file:
-                fd = ::open(stream.path.c_str(), i == 0 ? O_RDONLY | O_CLOEXEC : O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-                break;
+            case Stream::Source::null: fd = open_host("/dev/null", O_RDWR); break;
+            case Stream::Source::file: fd = open_host(stream.path.c_str(), i == 0 ? O_RDONLY : O_WRONLY | O_CREAT | O_TRUNC); break;
         }
         const std::string what = std::string("cannot open the guest's ") + kNames[i] +
                                  (stream.source == Stream::Source::file ? " from '" + stream.path + "'" : std::string());
@@ -130,7 +132,7 @@ Result<> WasiContext::open_directories() {
     Fd number = kFirstPreopen;
     for (const PreopenDirectory& directory : config_.directories) {
         const std::string what = "cannot open the directory '" + directory.host_path + "' for the guest";
-        const int fd = ::open(directory.host_path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        const int fd = open_host(directory.host_path.c_str(), O_RDONLY | O_DIRECTORY);
         if (fd < 0) return io_error(what);
         auto descriptor = Descriptor::adopt(fd, Ownership::exclusive);
         if (!descriptor) return fail(ErrorKind::io, what + ": " + std::string(errno_name(descriptor.error())));
@@ -180,8 +182,7 @@ void WasiContext::note_denied(std::string_view what, std::string_view option) no
     if (config_.notice_fd < 0 || denial_noted_.exchange(true)) return;
     const std::string line =
         "pollux: the program was not allowed to " + std::string(what) + "; " + std::string(option) + " would allow it\n";
-    // A notice that cannot be written is lost.
-    static_cast<void>(!::write(config_.notice_fd, line.data(), line.size()));
+    sys::write_message(config_.notice_fd, line);
 }
 
 void WasiContext::set_exit(std::uint32_t code) noexcept {

@@ -19,6 +19,7 @@
 
 #include "jit/base/syscall.h"
 #include "wasi/reactor.h"
+#include "wasi/transfer.h"
 
 namespace pollux::wasi {
 namespace {
@@ -41,39 +42,10 @@ bool is_pty_master(int fd) noexcept {
     return ::ioctl(fd, TIOCGPTN, &number) == 0;
 }
 
-short poll_now(int fd, short events) noexcept {
-    pollfd entry{fd, events, 0};
-    return ::poll(&entry, 1, 0) > 0 ? entry.revents : short{0};
-}
-
-/// The first buffers of `buffers`, at most `limit` bytes together.
-class Clipped {
-public:
-    Clipped(std::span<const iovec> buffers, std::size_t limit) noexcept {
-        for (const iovec& buffer : buffers) {
-            if (limit == 0 || count_ == kept_.size()) break;
-            kept_[count_] = {buffer.iov_base, std::min(buffer.iov_len, limit)};
-            limit -= kept_[count_].iov_len;
-            ++count_;
-        }
-    }
-    [[nodiscard]] const iovec* data() const noexcept { return kept_.data(); }
-    [[nodiscard]] int count() const noexcept { return static_cast<int>(count_); }
-
-private:
-    std::array<iovec, 16> kept_{};
-    std::size_t count_ = 0;
-};
-
 Expected<std::size_t> transferred(ssize_t result) noexcept {
-    if (result < 0) {
-        // ERESTARTSYS-like surprises of stopped terminals (a background read is EIO or a signal) are the host's to report.
-        return std::unexpected(errno == EAGAIN || errno == EINTR ? Errno::again : errno_from_host(errno));
-    }
+    if (result < 0) return host_error();
     return static_cast<std::size_t>(result);
 }
-
-int count_of(std::span<const iovec> buffers) noexcept { return static_cast<int>(std::min<std::size_t>(buffers.size(), IOV_MAX)); }
 
 Rights all_rights(Kind kind) noexcept {
     using namespace rights;
@@ -102,6 +74,11 @@ bool is_memory_device(const struct stat& info) noexcept {
 }
 
 }  // namespace
+
+short poll_now(int fd, short events) noexcept {
+    pollfd entry{fd, events, 0};
+    return sys::call_again<sys::Call::poll>([&] { return ::poll(&entry, 1, 0); }) > 0 ? entry.revents : short{0};
+}
 
 Expected<std::shared_ptr<Descriptor>> Descriptor::adopt(int host_fd, Ownership ownership) {
     struct stat info{};
@@ -210,23 +187,22 @@ bool Descriptor::reopen_privately() noexcept {
 
 Expected<std::size_t> Descriptor::read(std::span<const iovec> buffers) {
     std::call_once(probed_, [this] { probe(); });
+    const int fd = io_fd();
     switch (rung_.load(std::memory_order_relaxed)) {
         case Rung::socket: {
             msghdr message{};
-            message.msg_iov = const_cast<iovec*>(buffers.data());
-            message.msg_iovlen = static_cast<std::size_t>(count_of(buffers));
-            return transferred(
-                sys::call_again<sys::Call::recvmsg>([&] { return ::recvmsg(io_fd(), &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC); }));
+            return transferred(transfer_message<sys::Call::recvmsg>(
+                fd, buffers, message, [&] { return ::recvmsg(fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC); }));
         }
         case Rung::nowait: {
-            const ssize_t result =
-                sys::call_again<sys::Call::preadv2>([&] { return ::preadv2(io_fd(), buffers.data(), count_of(buffers), -1, RWF_NOWAIT); });
+            const ssize_t result = transfer<sys::Call::preadv2>(
+                fd, buffers, [&](const iovec* list, int count) { return ::preadv2(fd, list, count, -1, RWF_NOWAIT); });
             if (result >= 0 || (errno != EOPNOTSUPP && errno != ENOSYS && errno != EINVAL)) return transferred(result);
             rung_.store(Rung::bounded, std::memory_order_relaxed);
             return read_bounded(buffers);
         }
         case Rung::bounded: return read_bounded(buffers);
-        default:            return transferred(sys::call_again<sys::Call::read>([&] { return ::readv(io_fd(), buffers.data(), count_of(buffers)); }));
+        default:            return read_plainly(buffers);
     }
 }
 
@@ -236,58 +212,62 @@ Expected<std::size_t> Descriptor::read_bounded(std::span<const iovec> buffers) {
     int available = 0;
     std::size_t limit = SSIZE_MAX;
     if (::ioctl(io_fd(), FIONREAD, &available) == 0) limit = static_cast<std::size_t>(std::max(available, 1));
-    const Clipped clipped(buffers, limit);
-    return transferred(sys::call_again<sys::Call::read>([&] { return ::readv(io_fd(), clipped.data(), clipped.count()); }));
+    return read_plainly(Clipped(buffers, limit).view());
+}
+
+Expected<std::size_t> Descriptor::read_plainly(std::span<const iovec> buffers) noexcept {
+    return transferred(
+        transfer<sys::Call::read>(io_fd(), buffers, [this](const iovec* list, int count) { return ::readv(io_fd(), list, count); }));
 }
 
 Expected<std::size_t> Descriptor::write(std::span<const iovec> buffers) {
     std::call_once(probed_, [this] { probe(); });
+    const int fd = io_fd();
     switch (rung_.load(std::memory_order_relaxed)) {
         case Rung::socket: {
             msghdr message{};
-            message.msg_iov = const_cast<iovec*>(buffers.data());
-            message.msg_iovlen = static_cast<std::size_t>(count_of(buffers));
-            return transferred(
-                sys::call_again<sys::Call::sendmsg>([&] { return ::sendmsg(io_fd(), &message, MSG_DONTWAIT | MSG_NOSIGNAL); }));
+            return transferred(transfer_message<sys::Call::sendmsg>(fd, buffers, message,
+                                                                    [&] { return ::sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL); }));
         }
         case Rung::nowait: {
-            const ssize_t result = sys::call_again<sys::Call::pwritev2>(
-                [&] { return ::pwritev2(io_fd(), buffers.data(), count_of(buffers), -1, RWF_NOWAIT); });
+            const ssize_t result = transfer<sys::Call::pwritev2>(
+                fd, buffers, [&](const iovec* list, int count) { return ::pwritev2(fd, list, count, -1, RWF_NOWAIT); });
             if (result >= 0 || (errno != EOPNOTSUPP && errno != ENOSYS && errno != EINVAL)) return transferred(result);
             rung_.store(Rung::bounded, std::memory_order_relaxed);
             return write_bounded(buffers);
         }
         case Rung::bounded: return write_bounded(buffers);
         case Rung::direct:  return write_regular(buffers);
-        default:
-            return transferred(sys::call_again<sys::Call::write>([&] { return ::writev(io_fd(), buffers.data(), count_of(buffers)); }));
+        default:            return write_plainly(buffers);
     }
 }
 
 Expected<std::size_t> Descriptor::write_bounded(std::span<const iovec> buffers) {
     const short ready = poll_now(io_fd(), POLLOUT);
     if ((ready & (POLLOUT | POLLHUP | POLLERR | POLLNVAL)) == 0) return std::unexpected(Errno::again);
-    const Clipped clipped(buffers, kind() == Kind::terminal ? kTerminalChunk : std::size_t{PIPE_BUF});
-    return transferred(sys::call_again<sys::Call::write>([&] { return ::writev(io_fd(), clipped.data(), clipped.count()); }));
+    return write_plainly(Clipped(buffers, kind() == Kind::terminal ? kTerminalChunk : std::size_t{PIPE_BUF}).view());
+}
+
+Expected<std::size_t> Descriptor::write_plainly(std::span<const iovec> buffers) noexcept {
+    return transferred(
+        transfer<sys::Call::write>(io_fd(), buffers, [this](const iovec* list, int count) { return ::writev(io_fd(), list, count); }));
 }
 
 Expected<std::size_t> Descriptor::write_regular(std::span<const iovec> buffers) {
     const std::uint16_t guest_flags = flags();
-    if ((guest_flags & ~fdflags::kNonblock) == 0) {
-        return transferred(sys::call_again<sys::Call::write>([&] { return ::writev(io_fd(), buffers.data(), count_of(buffers)); }));
-    }
+    if ((guest_flags & ~fdflags::kNonblock) == 0) return write_plainly(buffers);
     Expected<std::size_t> written = std::unexpected(Errno::notsup);
     if ((guest_flags & fdflags::kAppend) == 0) {
-        written = transferred(sys::call_again<sys::Call::write>([&] { return ::writev(io_fd(), buffers.data(), count_of(buffers)); }));
+        written = write_plainly(buffers);
     } else {
         if (sys::available(sys::Call::pwritev2)) {
-            written = transferred(sys::call_again<sys::Call::pwritev2>(
-                [&] { return ::pwritev2(io_fd(), buffers.data(), count_of(buffers), -1, RWF_APPEND); }));
+            written = transferred(transfer<sys::Call::pwritev2>(
+                io_fd(), buffers, [this](const iovec* list, int count) { return ::pwritev2(io_fd(), list, count, -1, RWF_APPEND); }));
         }
         if (!written && (written.error() == Errno::notsup || written.error() == Errno::nosys)) {
             // Two steps: another process may write between them. Our own description could take O_APPEND, a shared one must not.
             if (::lseek(io_fd(), 0, SEEK_END) < 0) return host_error();
-            written = transferred(sys::call_again<sys::Call::write>([&] { return ::writev(io_fd(), buffers.data(), count_of(buffers)); }));
+            written = write_plainly(buffers);
         }
     }
     if (written) {
@@ -307,15 +287,15 @@ Errno Descriptor::sync_after_write() noexcept {
 Expected<std::size_t> Descriptor::read_at(std::span<const iovec> buffers, std::uint64_t offset) {
     if (!seekable()) return std::unexpected(is_directory() ? Errno::isdir : Errno::spipe);
     if (offset > INT64_MAX) return std::unexpected(Errno::inval);
-    return transferred(
-        sys::call_again<sys::Call::read>([&] { return ::preadv(io_fd(), buffers.data(), count_of(buffers), static_cast<off_t>(offset)); }));
+    return transferred(transfer<sys::Call::read>(
+        io_fd(), buffers, [&](const iovec* list, int count) { return ::preadv(io_fd(), list, count, static_cast<off_t>(offset)); }));
 }
 
 Expected<std::size_t> Descriptor::write_at(std::span<const iovec> buffers, std::uint64_t offset) {
     if (!seekable()) return std::unexpected(is_directory() ? Errno::isdir : Errno::spipe);
     if (offset > INT64_MAX) return std::unexpected(Errno::inval);
-    auto written = transferred(sys::call_again<sys::Call::write>(
-        [&] { return ::pwritev(io_fd(), buffers.data(), count_of(buffers), static_cast<off_t>(offset)); }));
+    auto written = transferred(transfer<sys::Call::write>(
+        io_fd(), buffers, [&](const iovec* list, int count) { return ::pwritev(io_fd(), list, count, static_cast<off_t>(offset)); }));
     if (written) {
         if (const Errno error = sync_after_write(); error != Errno::success) return std::unexpected(error);
     }

@@ -27,6 +27,9 @@
 
 namespace pollux::wasi {
 
+/// What poll(2) says at once of one host descriptor.
+[[nodiscard]] short poll_now(int fd, short events) noexcept;
+
 enum class Kind : std::uint8_t { regular, directory, pipe, terminal, socket, listener, device };
 
 /// Who closes a host descriptor, and whether its open file description is ours alone.
@@ -117,6 +120,8 @@ private:
     [[nodiscard]] int io_fd() const noexcept { return private_ ? private_.get() : host_fd_; }
     void probe();
     [[nodiscard]] bool reopen_privately() noexcept;
+    [[nodiscard]] Expected<std::size_t> read_plainly(std::span<const iovec> buffers) noexcept;
+    [[nodiscard]] Expected<std::size_t> write_plainly(std::span<const iovec> buffers) noexcept;
     [[nodiscard]] Expected<std::size_t> read_bounded(std::span<const iovec> buffers);
     [[nodiscard]] Expected<std::size_t> write_bounded(std::span<const iovec> buffers);
     [[nodiscard]] Expected<std::size_t> write_regular(std::span<const iovec> buffers);

@@ -104,7 +104,8 @@ Status fd_allocate(Call& call, Fd fd, u64 offset, u64 length) {
     if (!found) return found.error();
     if (length == 0 || offset > kMaxOffset || length > kMaxOffset) return Errno::inval;
     if (length > kMaxOffset - offset) return Errno::fbig;
-    return from_result(::fallocate((*found)->fd(), 0, static_cast<off_t>(offset), static_cast<off_t>(length)));
+    return from_result(sys::call_again<sys::Call::fallocate>(
+        [&] { return ::fallocate((*found)->fd(), 0, static_cast<off_t>(offset), static_cast<off_t>(length)); }));
 }
 
 Status fd_close(Call& call, Fd fd) { return call.context.descriptors().close(fd); }
@@ -152,7 +153,7 @@ Status fd_filestat_set_size(Call& call, Fd fd, u64 size) {
     const auto found = writable_file(call, fd);
     if (!found) return found.error();
     if (size > kMaxOffset) return Errno::inval;
-    return from_result(::ftruncate((*found)->fd(), static_cast<off_t>(size)));
+    return from_result(sys::call_again<sys::Call::ftruncate>([&] { return ::ftruncate((*found)->fd(), static_cast<off_t>(size)); }));
 }
 
 Status fd_filestat_set_times(Call& call, Fd fd, u64 atim, u64 mtim, u32 flags) {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "jit/base/syscall.h"
 #include "wasi/calls.h"
 
 namespace pollux::wasi {
@@ -19,7 +20,8 @@ Status write_on_thread(Call& call, const std::shared_ptr<Descriptor>& descriptor
     }
     auto result = call.reactor.call_blocking(
         [descriptor, copy = std::move(copy)]() -> Expected<std::size_t> {
-            const ssize_t count = ::write(descriptor->fd(), copy.data(), copy.size());
+            const std::size_t bytes = std::min(copy.size(), sys::transfer_limit(sys::Call::write, descriptor->fd()));
+            const ssize_t count = sys::call_again<sys::Call::write>([&] { return ::write(descriptor->fd(), copy.data(), bytes); });
             if (count < 0) return host_error();
             return static_cast<std::size_t>(count);
         },
@@ -122,8 +124,9 @@ Status fd_write(Call& call, Fd fd, GuestPtr<Iovec> iovs, u32 count, OutU32 nwrit
         if (written) {
             total += *written;
             buffers->consume(*written);
-            // A regular file's short write (a full disk) is reported as it is; a pipe is written to the end unless non-blocking.
-            if (*written == 0 || descriptor.nonblocking() || descriptor.kind() == Kind::regular || total >= kMaxTransfer) {
+            // What follows a short write tells why it was short: a full disk, a full pipe.
+            const bool to_the_end = !descriptor.nonblocking() || descriptor.kind() == Kind::regular;
+            if (*written == 0 || !to_the_end || total >= kMaxTransfer) {
                 return call.memory.write(nwritten, static_cast<u32>(total));
             }
             continue;
@@ -157,13 +160,19 @@ Status fd_pread(Call& call, Fd fd, GuestPtr<Iovec> iovs, u32 count, u64 offset, 
 Status fd_pwrite(Call& call, Fd fd, GuestPtr<Iovec> iovs, u32 count, u64 offset, OutU32 nwritten) {
     const auto found = call.descriptor(fd);
     if (!found) return found.error();
-    const auto buffers = HostBuffers::from_guest(call.memory, iovs, count);
+    auto buffers = HostBuffers::from_guest(call.memory, iovs, count);
     if (!buffers) return buffers.error();
     if (!call.memory.has(nwritten)) return Errno::fault;
     if ((*found)->is_directory() || !(*found)->writable()) return Errno::badf;
-    const auto written = (*found)->write_at(buffers->view(), offset);
-    if (!written) return written.error();
-    return call.memory.write(nwritten, static_cast<u32>(*written));
+    std::size_t total = 0;
+    do {
+        const auto written = (*found)->write_at(buffers->view(), offset + total);
+        if (!written && total == 0) return written.error();
+        if (!written || *written == 0) break;
+        total += *written;
+        buffers->consume(*written);
+    } while (!buffers->empty() && total < kMaxTransfer);
+    return call.memory.write(nwritten, static_cast<u32>(total));
 }
 
 }  // namespace pollux::wasi

@@ -30,6 +30,10 @@ bool is_symlink(int directory, const char* name) noexcept {
     return ::fstatat(directory, name, &info, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(info.st_mode);
 }
 
+UniqueFd open_at(int directory, const char* name, int flags, mode_t mode = 0) noexcept {
+    return UniqueFd(sys::call_again<sys::Call::open>([&] { return ::openat(directory, name, flags, mode); }));
+}
+
 /// The fallback of open_beneath().
 class Walk {
 public:
@@ -73,14 +77,14 @@ private:
     /// The path ended in `.` or `..`.
     Expected<UniqueFd> open_here() const {
         if ((flags_ & O_CREAT) != 0) return std::unexpected((flags_ & O_EXCL) != 0 ? Errno::exist : Errno::isdir);
-        UniqueFd opened(::openat(here(), ".", flags_ | O_CLOEXEC, mode_));
+        UniqueFd opened = open_at(here(), ".", flags_ | O_CLOEXEC, mode_);
         if (!opened) return host_error();
         return opened;
     }
 
     /// Goes into a directory, or puts a symbolic link's target in front of what remains. Returns no descriptor.
     Expected<UniqueFd> enter(const std::string& name) {
-        UniqueFd entry(::openat(here(), name.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
+        UniqueFd entry = open_at(here(), name.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC);
         if (!entry) return host_error();
         struct stat info{};
         if (::fstat(entry.get(), &info) != 0) return host_error();
@@ -94,7 +98,7 @@ private:
         if (component.slash && (flags_ & O_CREAT) != 0) return std::unexpected(Errno::isdir);
         const int flags = flags_ | O_CLOEXEC | O_NOFOLLOW | (component.slash ? O_DIRECTORY : 0);
         const bool follow = (flags_ & O_NOFOLLOW) == 0 || component.slash;
-        UniqueFd opened(::openat(here(), component.name.c_str(), flags, mode_));
+        UniqueFd opened = open_at(here(), component.name.c_str(), flags, mode_);
         const int error = opened ? 0 : errno;
         if (follow) {
             struct stat info{};

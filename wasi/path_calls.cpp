@@ -71,7 +71,7 @@ Outcome<UniqueFd> open_fifo(Call& call, int root, const std::string& path, int f
     const int open_flags = (flags & O_ACCMODE) | O_CLOEXEC;
     auto result = call.reactor.call_blocking(
         [fd = std::make_shared<UniqueFd>(std::move(*looked_up)), open_flags]() -> Expected<UniqueFd> {
-            UniqueFd opened(::open(proc_path(fd->get()).c_str(), open_flags));
+            UniqueFd opened(sys::call_again<sys::Call::open>([&] { return ::open(proc_path(fd->get()).c_str(), open_flags); }));
             if (!opened) return host_error();
             return opened;
         },

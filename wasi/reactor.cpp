@@ -289,15 +289,19 @@ int Reactor::wait_for_events(std::span<epoll_event> events, std::uint64_t timeou
     if (timeout != kNever && timeout > kLongWait) timeout = std::min(timeout - timeout / 128, kDay);
     if (!monotonic_timer_) {
         const timespec time = to_timespec(timeout);
-        return epoll_pwait2_call(epoll_.get(), events.data(), capacity, timeout == kNever ? nullptr : &time);
+        return sys::call<sys::Call::epoll_pwait2>(
+            [&] { return epoll_pwait2_call(epoll_.get(), events.data(), capacity, timeout == kNever ? nullptr : &time); });
     }
-    if (timeout == 0 || timeout == kNever) return ::epoll_pwait(epoll_.get(), events.data(), capacity, timeout == 0 ? 0 : -1, nullptr);
+    const auto wait = [&](int milliseconds) {
+        return sys::call<sys::Call::epoll_pwait>(
+            [&] { return ::epoll_pwait(epoll_.get(), events.data(), capacity, milliseconds, nullptr); });
+    };
+    if (timeout == 0 || timeout == kNever) return wait(timeout == 0 ? 0 : -1);
     itimerspec timer{};
     timer.it_value = to_timespec(timeout);
-    if (::timerfd_settime(monotonic_timer_.get(), 0, &timer, nullptr) != 0) {
-        return ::epoll_pwait(epoll_.get(), events.data(), capacity, static_cast<int>(std::min(timeout, kDay) / 1'000'000 + 1), nullptr);
-    }
-    return ::epoll_pwait(epoll_.get(), events.data(), capacity, -1, nullptr);
+    if (::timerfd_settime(monotonic_timer_.get(), 0, &timer, nullptr) != 0)
+        return wait(static_cast<int>(std::min(timeout, kDay) / 1'000'000 + 1));
+    return wait(-1);
 }
 
 void Reactor::dispatch(int fd, std::uint32_t events) noexcept {

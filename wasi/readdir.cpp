@@ -14,6 +14,7 @@
 #include <cstring>
 #include <string_view>
 
+#include "jit/base/syscall.h"
 #include "wasi/calls.h"
 
 namespace pollux::wasi {
@@ -82,7 +83,7 @@ Status fd_readdir(Call& call, Fd fd, Bytes buffer, u32 length, u64 cookie, OutU3
     while (!output.full()) {
         // A guest's small buffer takes few entries: read about as many, at least one with the longest name.
         const std::size_t wanted = std::clamp<std::size_t>(output.room(), 512, entries.size());
-        const long got = ::syscall(SYS_getdents64, directory, entries.data(), wanted);
+        const long got = sys::call_again<sys::Call::getdents>([&] { return ::syscall(SYS_getdents64, directory, entries.data(), wanted); });
         if (got < 0) {
             if (output.used() > 0) break;
             return errno_from_host(errno);

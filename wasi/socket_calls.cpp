@@ -11,6 +11,7 @@
 
 #include "jit/base/syscall.h"
 #include "wasi/io.h"
+#include "wasi/transfer.h"
 
 namespace pollux::wasi {
 namespace {
@@ -106,8 +107,7 @@ Status connect_socket(Call& call, Fd fd, const SocketAddress& address) {
     if (descriptor.nonblocking()) return Errno::inprogress;
     while (true) {
         if (const Status status = park_on(call, descriptor, EPOLLOUT); !status.ok()) return status;
-        pollfd entry{descriptor.fd(), POLLOUT, 0};
-        if (::poll(&entry, 1, 0) == 0) continue;
+        if (poll_now(descriptor.fd(), POLLOUT) == 0) continue;
         const auto error = get_socket_option(call, fd, SOL_SOCKET, SO_ERROR);
         return error ? errno_from_host(*error) : error.error();
     }
@@ -124,10 +124,9 @@ Status send_to(Call& call, Fd fd, GuestPtr<Iovec> iovs, u32 count, const SocketA
         msghdr message{};
         message.msg_name = const_cast<sockaddr*>(address.get());
         message.msg_namelen = address.length;
-        message.msg_iov = const_cast<iovec*>(buffers->view().data());
-        message.msg_iovlen = buffers->view().size();
-        const ssize_t sent =
-            sys::call_again<sys::Call::sendmsg>([&] { return ::sendmsg((*found)->fd(), &message, MSG_DONTWAIT | MSG_NOSIGNAL); });
+        const int host_fd = (*found)->fd();
+        const ssize_t sent = transfer_message<sys::Call::sendmsg>(
+            host_fd, buffers->view(), message, [&] { return ::sendmsg(host_fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL); });
         if (sent >= 0) return call.memory.write(nwritten, static_cast<u32>(sent));
         if (errno != EAGAIN || (*found)->nonblocking()) return errno_from_host(errno);
         if (const Status status = park_on(call, **found, EPOLLOUT); !status.ok()) return status;
@@ -147,9 +146,9 @@ Outcome<Received> receive_from(Call& call, Fd fd, GuestPtr<Iovec> iovs, u32 coun
         msghdr message{};
         message.msg_name = received.from.get();
         message.msg_namelen = sizeof(received.from.storage);
-        message.msg_iov = const_cast<iovec*>(buffers->view().data());
-        message.msg_iovlen = buffers->view().size();
-        const ssize_t result = sys::call_again<sys::Call::recvmsg>([&] { return ::recvmsg((*found)->fd(), &message, host_flags); });
+        const int host_fd = (*found)->fd();
+        const ssize_t result = transfer_message<sys::Call::recvmsg>(host_fd, buffers->view(), message,
+                                                                    [&] { return ::recvmsg(host_fd, &message, host_flags); });
         if (result >= 0) {
             received.bytes = static_cast<std::size_t>(result);
             received.flags = (message.msg_flags & MSG_TRUNC) != 0 ? roflags::kDataTruncated : u16{0};

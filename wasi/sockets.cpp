@@ -5,6 +5,7 @@
 #include "jit/base/syscall.h"
 #include "wasi/calls.h"
 #include "wasi/io.h"
+#include "wasi/transfer.h"
 
 namespace pollux::wasi {
 namespace {
@@ -22,11 +23,6 @@ Expected<UniqueFd> accept_now(int listener) {
     return accepted;
 }
 
-bool connection_waits(int listener) noexcept {
-    pollfd entry{listener, POLLIN, 0};
-    return ::poll(&entry, 1, 0) > 0;
-}
-
 }  // namespace
 
 Status sock_accept(Call& call, Fd fd, u32 flags, OutU32 accepted_fd) {
@@ -40,7 +36,7 @@ Status sock_accept(Call& call, Fd fd, u32 flags, OutU32 accepted_fd) {
         Expected<UniqueFd> accepted = std::unexpected(Errno::again);
         if (!listener.accept_needs_thread()) {
             accepted = accept_now(listener.fd());
-        } else if (connection_waits(listener.fd())) {
+        } else if (poll_now(listener.fd(), POLLIN) != 0) {
             // Another process may take the connection first, and then accept() blocks.
             auto result = call.reactor.call_blocking([descriptor = *found] { return accept_now(descriptor->fd()); }, call.interrupt, true);
             if (!result) return status_of(result.error());
@@ -78,10 +74,9 @@ Status sock_recv(Call& call, Fd fd, GuestPtr<Iovec> iovs, u32 count, u32 flags, 
         Descriptor& descriptor = **found;
         if (buffers->empty()) return done(total, 0);
         msghdr message{};
-        message.msg_iov = const_cast<iovec*>(buffers->view().data());
-        message.msg_iovlen = buffers->view().size();
         const int host_flags = MSG_DONTWAIT | MSG_CMSG_CLOEXEC | (peek ? MSG_PEEK : 0);
-        const ssize_t result = sys::call_again<sys::Call::recvmsg>([&] { return ::recvmsg(descriptor.fd(), &message, host_flags); });
+        const ssize_t result = transfer_message<sys::Call::recvmsg>(descriptor.fd(), buffers->view(), message,
+                                                                    [&] { return ::recvmsg(descriptor.fd(), &message, host_flags); });
         if (result >= 0) {
             total += static_cast<std::size_t>(result);
             buffers->consume(static_cast<std::size_t>(result));

@@ -1,7 +1,6 @@
 #include "wasi/thread_group.h"
 
 #include <pthread.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -10,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "jit/base/syscall.h"
 #include "jit/runtime/instance.h"
 #include "jit/runtime/store.h"
 #include "jit/runtime/trap.h"
@@ -188,7 +188,7 @@ void ThreadGroup::end_others_and_wait() noexcept {
 void ThreadGroup::report(std::uint32_t number, const std::string& what) const noexcept {
     if (context_->config().notice_fd < 0) return;
     const std::string line = "pollux: thread " + std::to_string(number) + ": " + what + "\n";
-    static_cast<void>(!::write(context_->config().notice_fd, line.data(), line.size()));
+    sys::write_message(context_->config().notice_fd, line);
 }
 
 }  // namespace pollux::wasi

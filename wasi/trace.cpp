@@ -1,13 +1,10 @@
 #include "wasi/trace.h"
 
-#include <poll.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <charconv>
 #include <string_view>
 
+#include "jit/base/syscall.h"
 #include "wasi/calls.h"
 
 namespace pollux::wasi {
@@ -230,18 +227,6 @@ std::string Trace::after(const Import& import, const Call& call, Arguments argum
     return text + happened + "\n";
 }
 
-void Trace::print(std::string_view text) const noexcept {
-    while (!text.empty()) {
-        const ssize_t written = ::write(fd_, text.data(), text.size());
-        if (written > 0) {
-            text.remove_prefix(static_cast<std::size_t>(written));
-        } else if (written < 0 && errno == EAGAIN) {
-            pollfd entry{fd_, POLLOUT, 0};
-            static_cast<void>(::poll(&entry, 1, -1));
-        } else if (written >= 0 || errno != EINTR) {
-            return;  // nowhere to report it
-        }
-    }
-}
+void Trace::print(std::string_view text) const noexcept { sys::write_message(fd_, text); }
 
 }  // namespace pollux::wasi

@@ -332,7 +332,8 @@ Result<std::shared_ptr<CompiledModule>> ModuleBuilder::from_descriptor(const std
     ModuleBuilder builder(engine);
     const auto buffer = std::make_unique<std::uint8_t[]>(kReadBytes);
     for (;;) {
-        const ssize_t got = sys::call_again<sys::Call::read>([&] { return ::read(fd, buffer.get(), kReadBytes); });
+        const ssize_t got = sys::call_again<sys::Call::read>(
+            [&] { return ::read(fd, buffer.get(), std::min(kReadBytes, sys::transfer_limit(sys::Call::read, fd))); });
         if (got < 0) return fail(ErrorKind::io, "cannot read " + name + ": " + sys::error_text(errno));
         if (got == 0) break;
         if (auto fed = builder.feed({buffer.get(), static_cast<std::size_t>(got)}); !fed) break;  // finish() tells the first error

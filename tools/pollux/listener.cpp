@@ -46,7 +46,8 @@ std::expected<Connection, NotAccepted> Listener::accept() const {
         wasi::SocketAddress peer;
         peer.length = sizeof(peer.storage);
         Connection connection;
-        connection.socket.reset(::accept4(socket_.get(), peer.get(), &peer.length, SOCK_CLOEXEC | SOCK_NONBLOCK));
+        connection.socket.reset(
+            sys::call<sys::Call::accept>([&] { return ::accept4(socket_.get(), peer.get(), &peer.length, SOCK_CLOEXEC | SOCK_NONBLOCK); }));
         if (connection.socket) {
             connection.tcp = peer.family() == AF_INET || peer.family() == AF_INET6;
             // Peers at a Unix socket have no names.
@@ -57,17 +58,17 @@ std::expected<Connection, NotAccepted> Listener::accept() const {
             return connection;
         }
         switch (errno) {
-        case EAGAIN: return std::unexpected(NotAccepted::none_waiting);
-        case EMFILE:
-        case ENFILE: return std::unexpected(NotAccepted::no_descriptors);
-        case ENOBUFS:
-        case ENOMEM: return std::unexpected(NotAccepted::no_memory);
-        case EBADF:
-        case EINVAL:
-        case ENOTSOCK:
-        case EOPNOTSUPP:
-        case EFAULT: return std::unexpected(NotAccepted::none_waiting);
-        default: break;  // of this connection, which is gone (ECONNABORTED, EPROTO, network errors), or EINTR: to the next
+            case EAGAIN:     return std::unexpected(NotAccepted::none_waiting);
+            case EMFILE:
+            case ENFILE:     return std::unexpected(NotAccepted::no_descriptors);
+            case ENOBUFS:
+            case ENOMEM:     return std::unexpected(NotAccepted::no_memory);
+            case EBADF:
+            case EINVAL:
+            case ENOTSOCK:
+            case EOPNOTSUPP:
+            case EFAULT:     return std::unexpected(NotAccepted::none_waiting);
+            default:         break;  // of this connection, which is gone (ECONNABORTED, EPROTO, network errors), or EINTR: to the next
         }
     }
 }

@@ -7,19 +7,11 @@
 #include <cinttypes>
 #include <cstdio>
 
+#include "jit/base/syscall.h"
 #include "jit/runtime/compiled_module.h"
 
 namespace pollux::cli {
 namespace {
-
-/// In one write where possible, so that lines of several processes do not mix. A standard error that is closed or full is nobody's loss.
-void write_error(std::string_view text) {
-    while (!text.empty()) {
-        const ssize_t written = ::write(STDERR_FILENO, text.data(), text.size());
-        if (written <= 0) return;
-        text.remove_prefix(static_cast<std::size_t>(written));
-    }
-}
 
 std::string frame_text(const Frame& frame) {
     const std::string name = frame.name.empty() ? "function " + std::to_string(frame.function) : frame.name;
@@ -36,7 +28,7 @@ std::string hex(std::uint64_t value) {
     return text.data();
 }
 
-void print_message(std::string_view message) { write_error("pollux: " + std::string(message) + "\n"); }
+void print_message(std::string_view message) { sys::write_message(STDERR_FILENO, "pollux: " + std::string(message) + "\n"); }
 
 int report(const Error& error, std::string_view context) {
     std::string message;
@@ -57,7 +49,7 @@ void print_backtrace(std::string_view headline, const Trap& trap, std::uint32_t 
     for (std::size_t i = 0; i < inner; ++i) text += frame_text(trap.frames[i]);
     if (const std::size_t hidden = known - shown + trap.omitted; hidden != 0) text += "  ... " + std::to_string(hidden) + " more frames\n";
     for (std::size_t i = known - outer; i < known; ++i) text += frame_text(trap.frames[i]);
-    write_error(text);
+    sys::write_message(STDERR_FILENO, text);
 }
 
 }  // namespace pollux::cli
