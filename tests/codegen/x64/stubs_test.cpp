@@ -15,7 +15,6 @@ namespace {
 
 using wasm::FuncType;
 using wasm::V128;
-using wasm::ValType;
 
 /// Executable memory, handed out in pieces.
 class Code {
