@@ -71,8 +71,9 @@ struct Config {
     /// Where a sentence goes the first time that a rule is missing for what the program tries; -1: nowhere.
     int notice_fd = 2;
 
-    bool trace = false;  ///< one line for each call
+    std::uint8_t trace = 0;  ///< groups of calls that get lines (trace.h)
     int trace_fd = 2;  ///< where the lines go
+    std::string trace_label;  ///< what each line begins with
     CallStats* call_stats = nullptr;  ///< counts the calls (call_stats.h); must outlive the program
 };
 

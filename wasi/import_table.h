@@ -24,9 +24,14 @@ enum class ParamKind : std::uint8_t {
     number64,
     signed64,
     clock,
+    whence,
     flags,
     fdflags,
     oflags,
+    lookup,
+    fstflags,
+    riflags,
+    sdflags,
     rights,
     pointer,
     out_u16,
@@ -35,7 +40,11 @@ enum class ParamKind : std::uint8_t {
     path,
     iovs,
     ciovs,
-    buffer,     ///< address and length, or address and count
+    buffer,         ///< address and length, or address and count
+    text,           ///< address and length of where text goes; printed after the call
+    fdstat,
+    filestat,
+    prestat,        ///< where a structure goes; printed after the call
     subscriptions,
     events,         ///< of poll_oneoff; the count is the parameter after both
 };
@@ -49,7 +58,8 @@ enum class ParamKind : std::uint8_t {
         case ParamKind::path:
         case ParamKind::iovs:
         case ParamKind::ciovs:
-        case ParamKind::buffer:   return "ii";
+        case ParamKind::buffer:
+        case ParamKind::text:     return "ii";
         default:                  return "i";
     }
 }

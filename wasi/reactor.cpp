@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <string>
+#include <utility>
 
 #include "jit/base/syscall.h"
 
@@ -103,11 +104,13 @@ void Reactor::wake() noexcept {
 }
 
 void Reactor::yield() {
+    ParkObserver* const observer = std::exchange(observer_, nullptr);
     if (scheduler_ != nullptr) {
         scheduler_->yield();
     } else {
         wait(false);
     }
+    observer_ = observer;
 }
 
 // --- parking ---------------------------------------------------------------------------------------------------------------------
@@ -154,7 +157,10 @@ Wake Reactor::suspend(Wait& wait, std::span<const Interest> interests) {
             realtime_.push(wait);
         }
     }
+    if (wait.done) return wait.reason;
     const bool in_place = wait.task == nullptr;  // also on a thread's own stack, which no scheduler can leave
+    ParkObserver* const observer = std::exchange(observer_, nullptr);
+    if (observer != nullptr) observer->parks();
     while (!wait.done) {
         if (!in_place) {
             scheduler_->suspend();
@@ -162,6 +168,8 @@ Wake Reactor::suspend(Wait& wait, std::span<const Interest> interests) {
             this->wait(true);
         }
     }
+    if (observer != nullptr) observer->wakes(wait.reason);
+    observer_ = observer;
     return wait.reason;
 }
 

@@ -56,6 +56,16 @@ enum class Wake : std::uint8_t {
 /// A guest's request to end: set the flag, then Reactor::wake().
 using InterruptFlag = std::atomic<std::uint32_t>;
 
+/// Who wants to know when a task parks, and when it goes on.
+class ParkObserver {
+public:
+    virtual void parks() = 0;
+    virtual void wakes(Wake reason) = 0;
+
+protected:
+    ~ParkObserver() = default;
+};
+
 class Reactor {
 public:
     /// `scheduler` may be null (one task, which waits in place) and must outlive the reactor.
@@ -67,6 +77,9 @@ public:
     /// Suspends the running task until one of `interests` may be ready, a deadline has passed, or `interrupt` is set and wake() called.
     [[nodiscard]] Wake park(std::span<const Interest> interests, Deadlines deadlines, const InterruptFlag* interrupt);
     [[nodiscard]] Wake park(Interest interest, const InterruptFlag* interrupt) { return park({&interest, 1}, {}, interrupt); }
+
+    /// Who is told about the running task's parks from now on; null: nobody. Other tasks have their own.
+    void observe(ParkObserver* observer) noexcept { observer_ = observer; }
 
     /// Runs `function` where it may block: on a blocking-call thread while the task is parked, or right here if no other task exists and
     /// `always_thread` is false. `function` must own everything that it uses, for an interrupted task abandons it.
@@ -150,6 +163,7 @@ private:
 
     mutable std::mutex mutex_;
     TaskScheduler* scheduler_;
+    ParkObserver* observer_ = nullptr;  ///< of the running task
     UniqueFd epoll_;
     UniqueFd wake_;  ///< eventfd
     UniqueFd realtime_timer_;  ///< timerfd with TFD_TIMER_CANCEL_ON_SET

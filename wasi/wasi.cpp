@@ -37,7 +37,8 @@ bool results_fit(const Import& import, const wasm::FuncType& type) {
 
 Wasi::Wasi(std::shared_ptr<WasiContext> context, std::shared_ptr<FiberScheduler> scheduler, std::shared_ptr<ThreadGroup> threads)
     : context_(std::move(context)), scheduler_(std::move(scheduler)), threads_(std::move(threads)) {
-    if (context_->config().trace) trace_.emplace(context_->config().trace_fd);
+    const Config& config = context_->config();
+    if (config.trace != 0) trace_.emplace(config.trace_fd, config.trace, config.trace_label);
 }
 
 Wasi::~Wasi() {
@@ -121,16 +122,18 @@ TrapCode Wasi::dispatch(CallContext& context, wasm::V128* values) {
     CallStats* const stats = wasi.context_->config().call_stats;
     const std::uint64_t begun = stats != nullptr ? monotonic_now() : 0;
     Status status = Errno::success;
-    if (wasi.trace_) [[unlikely]] {
-        // At once, so that the call that a hanging program waits in is seen.
-        wasi.trace_->print(Trace::before(binding.import, call, values));
+    if (wasi.trace_ && wasi.trace_->shows(binding.import)) [[unlikely]] {
+        TracedCall traced(*wasi.trace_, binding.import, call, values);
+        call.reactor.observe(&traced);
         status = binding.import.invoke(call, values);
-        wasi.trace_->print(Trace::after(binding.import, call, values, status));
+        call.reactor.observe(nullptr);
+        traced.ends(status);
     } else {
         status = binding.import.invoke(call, values);
     }
     ++wasi.calls_;
-    if (stats != nullptr) [[unlikely]] stats->count(binding.import, status, monotonic_now() - begun);
+    if (stats != nullptr) [[unlikely]]
+        stats->count(binding.import, status, monotonic_now() - begun);
 
     if (status.trap() == TrapCode::none) {
         if (binding.import.returns_errno) values[0] = {static_cast<std::uint64_t>(status.error()), 0};

@@ -313,8 +313,32 @@ class Streams(TestCase):
 class Trace(TestCase):
     def test_trace(self):
         text = self.check(pollux("run", "--trace", guest("exit"), "3"), 3, b"bye")
+        self.assertRegex(text, r'(?m)^fd_write\(1, \["bye".*\]\) = 0 \[3\] <0\.[0-9]{6}>$')
+        self.assertRegex(text, r"(?m)^proc_exit\(3\) = exit <")
+
+    def test_groups(self):
+        text = self.check(pollux("run", "--trace=fd", guest("exit"), "3"), 3, b"bye")
         self.assertIn("fd_write(", text)
-        self.assertIn("proc_exit(3", text)
+        self.assertNotIn("proc_exit", text)
+        text = self.check(pollux("run", "--trace=poll,clock", guest("exit"), "3"), 3, b"bye")
+        self.assertNotIn("fd_write", text)
+        self.assertIn("poll,fd,path,sock,clock", self.check(pollux("run", "--trace=files", guest("exit")), 2))
+
+    def test_waiting_shows_at_once(self):
+        process = start("run", "--trace=fd", guest("cat"))
+        try:
+            lines = iter(process.stderr.readline, b"")
+            waiting = next(line for line in lines if b"fd_read" in line)
+            self.assertRegex(waiting, rb"^fd_read\(0, \[\{0x[0-9a-f]+, 65536\}\]\) <parks \.\.\.>$")
+            process.stdin.write(b"hi\n")
+            process.stdin.flush()
+            self.assertEqual(next(lines), b"<... fd_read wakes: ready>\n")
+            self.assertRegex(next(lines), rb'^<\.\.\. fd_read resumed> = 0 \[3\] "hi\\n" <[0-9]+\.[0-9]{6}>$')
+        finally:
+            process.stdin.close()
+            process.wait(timeout=60)
+            process.stdout.close()
+            process.stderr.close()
 
 
 class Profile(TestCase):

@@ -35,6 +35,7 @@ Result<std::unique_ptr<Guest>> Guest::create(const ServedProgram& program, Conne
         config.streams[stream].source = wasi::Stream::Source::fd;
         config.streams[stream].fd = guest->connection_.socket.get();
     }
+    config.trace_label = "[" + guest->connection_.peer + "] ";
     auto system = wasi::Wasi::create(std::move(config), program.scheduler);
     if (!system) return std::unexpected(std::move(system.error()));
     guest->wasi_ = *std::move(system);

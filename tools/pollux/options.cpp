@@ -4,6 +4,8 @@
 #include <charconv>
 #include <cmath>
 
+#include "wasi/trace.h"
+
 namespace pollux::cli {
 namespace {
 
@@ -12,9 +14,11 @@ using Apply = bool (*)(RunOptions&, std::string_view value);
 /// One option or one key of a group. `apply` returns false when the value is not one that `value` describes.
 struct Option {
     std::string_view name;   ///< with its dashes; of a key: without
-    std::string_view value;  ///< what the value is called in the help; empty: it takes none
+    std::string_view value;  ///< what the value is called in the help; empty: it takes none; [in brackets]: it may be left out
     std::string_view help;
     Apply apply;
+
+    [[nodiscard]] bool value_is_optional() const noexcept { return value.starts_with('['); }
 };
 
 struct Group {
@@ -150,8 +154,13 @@ constexpr std::array kOptions = {
         set_terminal},
     Option{"--on-broken-pipe", "exit|error", "when nobody reads the output: end with status 141, or give EPIPE (default)",
         [](RunOptions& o, std::string_view v) { o.exit_on_broken_pipe = v == "exit"; return v == "exit" || v == "error"; }},
-    Option{"--trace", "", "print every WASI call to standard error, as strace does",
-        [](RunOptions& o, std::string_view) { o.trace = true; return true; }},
+    Option{"--trace", "[poll,fd,path,sock,clock]",
+        "print WASI calls (all, or those whose names begin so) as strace -T does, and when they park and wake",
+        [](RunOptions& o, std::string_view v) {
+            const auto groups = wasi::parse_call_groups(v);
+            o.trace = groups.value_or(0);
+            return groups.has_value();
+        }},
     Option{"--hostcall-stats", "", "print a table of the WASI calls at the end: how many, errors, time",
         [](RunOptions& o, std::string_view) { o.hostcall_stats = true; return true; }},
     Option{"--profile", "perfmap", "write /tmp/perf-PID.map, so that perf shows guest functions by name",
@@ -219,7 +228,11 @@ std::string quoted(std::string_view text) { return "'" + std::string(text) + "'"
 
 std::string with_value(const Option& option, char separator) {
     std::string text(option.name);
-    if (!option.value.empty()) text += separator + std::string(option.value);
+    if (option.value_is_optional()) {
+        text += "[" + (separator + std::string(option.value.substr(1)));
+    } else if (!option.value.empty()) {
+        text += separator + std::string(option.value);
+    }
     return text;
 }
 
@@ -355,6 +368,8 @@ Result<RunOptions> parse_run_options(std::span<const char* const> words, std::st
                 std::string_view value;
                 if (option.value.empty()) {
                     if (attached) return usage(std::string(name) + " takes no value");
+                } else if (option.value_is_optional()) {
+                    value = attached.value_or("");
                 } else {
                     const auto found = value_of(name, attached);
                     if (!found) return std::unexpected(found.error());

@@ -68,7 +68,7 @@ struct RunOptions {
 
     bool timings = false;                ///< print when the module arrived and was compiled
     bool perf_map = false;
-    bool trace = false;
+    std::uint8_t trace = 0;  ///< groups of calls (wasi/trace.h)
     bool hostcall_stats = false;         ///< print at the end what WASI calls were made
     bool help = false;
 };
