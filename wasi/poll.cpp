@@ -84,9 +84,12 @@ public:
         while (true) {
             if (const Errno error = evaluate(); error != Errno::success) return error;
             if (fired_ > 0) return Errno::success;
+            parked_ = true;
             if (const Status status = park(); !status.ok()) return status;
         }
     }
+
+    [[nodiscard]] bool parked() const noexcept { return parked_; }
 
     /// All of memory was found in bounds.
     Status write(GuestPtr<Event> events, OutU32 nevents) {
@@ -247,6 +250,7 @@ private:
     SmallBuffer<pollfd, kFew> list_;
     u32 entry_count_ = 0;
     u32 fired_ = 0;
+    bool parked_ = false;
     std::unordered_map<Fd, u32> by_fd_;  ///< entries by descriptor, for long lists
     Deadlines deadlines_;
 };
@@ -264,7 +268,7 @@ Status poll_oneoff(Call& call, Bytes subscriptions, GuestPtr<Event> events, u32 
     if (const Status status = poll.wait(); !status.ok()) return status;
     const Status written = poll.write(events, nevents);
     // A guest that polls without waiting must let those run that wait for it.
-    if (call.reactor.has_other_tasks()) call.reactor.yield();
+    if (!poll.parked() && call.reactor.has_other_tasks()) call.reactor.yield();
     return written;
 }
 

@@ -1,6 +1,9 @@
 #include "wasi/preemption_timer.h"
 
+#include <chrono>
+
 #include "jit/runtime/store.h"
+#include "wasi/reactor.h"
 #include "wasi/signal_mask.h"
 
 namespace pollux::wasi {
@@ -20,14 +23,14 @@ PreemptionTimer::~PreemptionTimer() {
     if (started_) static_cast<void>(::pthread_join(thread_, nullptr));
 }
 
-void PreemptionTimer::watch(Store* store) noexcept {
+void PreemptionTimer::watch(Store* store, std::uint64_t deadline) noexcept {
     bool wake = false;
     {
         const std::scoped_lock lock(mutex_);
-        // The thread sleeps without a timeout only while nothing runs.
-        wake = running_ == nullptr && store != nullptr;
         running_ = store;
-        ++slice_;
+        deadline_ = deadline;
+        wake = store != nullptr && deadline < wakes_at_;
+        if (wake) wakes_at_ = deadline;
     }
     if (wake) changed_.notify_one();
 }
@@ -36,12 +39,16 @@ void PreemptionTimer::serve() {
     std::unique_lock lock(mutex_);
     while (!stop_) {
         if (running_ == nullptr) {
-            changed_.wait(lock, [this] { return stop_ || running_ != nullptr; });
-            continue;
+            wakes_at_ = kNever;
+            changed_.wait(lock);
+        } else if (const std::uint64_t now = monotonic_now(); now < deadline_) {
+            wakes_at_ = deadline_;
+            // steady_clock is CLOCK_MONOTONIC.
+            changed_.wait_until(lock, std::chrono::steady_clock::time_point(std::chrono::nanoseconds(deadline_)));
+        } else {
+            running_->request_yield();
+            deadline_ = now + kTimeSlice;
         }
-        const std::uint64_t slice = slice_;
-        changed_.wait_for(lock, kTimeSlice, [this] { return stop_; });
-        if (running_ != nullptr && slice_ == slice) running_->request_yield();
     }
 }
 

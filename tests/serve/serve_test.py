@@ -94,6 +94,14 @@ class Echo(unittest.TestCase):
             text = receive_all(connection).decode()
         self.assertEqual(text, "argv[0]=name\nargv[1]=one\nargv[2]=--two\nenv COLOUR=blue\n")
 
+    def test_trace_names_the_guest(self):
+        with Server("--trace=fd", guest("session")) as server, server.connect() as connection:
+            host, port = connection.getsockname()
+            server.wait_for(rf"^\[{host}:{port}\] fd_read\(0, .*\) <parks \.\.\.>$")
+            connection.sendall(b"count\n")
+            server.wait_for(rf"^\[{host}:{port}\] <\.\.\. fd_read wakes: ready>$")
+            server.wait_for(rf'^\[{host}:{port}\] fd_write\(1, \["1", "\\n"\]\) = 0 \[2\] <')
+
     def test_unix_socket(self):
         with tempfile.TemporaryDirectory(prefix="pollux-test-") as folder:
             path = os.path.join(folder, "socket")
@@ -161,20 +169,25 @@ class Faults(unittest.TestCase):
         with Server("--grace=0", guest("session")) as server:
             waiting = Lines(server)
             self.assertEqual(waiting.ask("echo first"), "first")
-            busy = [Lines(server) for _ in range(2)]
+            busy = [Lines(server) for _ in range(30)]
             for lines in busy:
                 self.assertEqual(lines.ask("spin"), "spinning")
-            slowest = 0
-            for i in range(30):
+            times = []
+            cpu = server.cpu_seconds()
+            for i in range(15):
                 begun = time.monotonic()
                 self.assertEqual(waiting.ask(f"echo {i}"), str(i))
-                slowest = max(slowest, time.monotonic() - begun)
+                times.append(time.monotonic() - begun)
+            cpu = (server.cpu_seconds() - cpu) / 15
             fresh = Lines(server)
             self.assertEqual(fresh.ask("echo new"), "new")
-            print(f"slowest answer beside 2 endless loops: {slowest * 1000:.1f} ms ", end="", flush=True)
-            self.assertLess(slowest, 5)
+            times.sort()
+            print(f"answers beside 30 endless loops: median {times[7] * 1000:.1f} ms, slowest {times[14] * 1000:.1f} ms, "
+                  f"{cpu * 1000:.1f} ms of computing before each ", end="", flush=True)
+            # In turn with all that compute, that would be 30 time slices.
+            self.assertLess(cpu, 0.1)
             self.assertEqual(server.stop(), 0)
-            self.assertIn("4 guests did not end", server.text())
+            self.assertIn("32 guests did not end", server.text())
             for lines in [waiting, fresh, *busy]:
                 self.assertEqual(lines.answer(), "")
                 lines.close()
@@ -260,6 +273,19 @@ class Limits(unittest.TestCase):
                     connections.pop(0)
                     self.assertEqual(lines.answer(), "welcome")
                 connections[0].close()
+                self.assertEqual(server.stop(), 0)
+        finally:
+            del COMMAND[:len(limited)]
+
+    def test_soft_limit_of_descriptors_is_raised(self):
+        limited = ["sh", "-c", 'ulimit -Sn 40 && exec "$@"', "sh"]
+        COMMAND[:0] = limited
+        try:
+            with Server(guest("session"), "greet") as server:
+                connections = [Lines(server) for _ in range(60)]
+                for lines in connections:
+                    self.assertEqual(lines.answer(), "welcome")
+                    lines.close()
                 self.assertEqual(server.stop(), 0)
         finally:
             del COMMAND[:len(limited)]

@@ -151,12 +151,8 @@ private:
             const std::uint64_t now = wasi::monotonic_now();
             check_limits(now);
             if (stopping_ && guests_.empty()) return;
-            const bool more = accept(now);
+            accept(now);
             store_->clear_interrupt();  // no code runs here that the timer could make yield
-            if (more) {
-                program_.scheduler->yield();
-                continue;
-            }
             interests_.assign(1, {attention_.get(), EPOLLIN});
             if (may_accept(now)) {
                 for (const Listener& listener : listeners_) interests_.push_back({listener.fd(), EPOLLIN});
@@ -173,19 +169,17 @@ private:
         return !stopping_ && guests_.size() < capacity_.guests && now >= full_until_;
     }
 
-    /// Accepts some connections. Whether there may be more.
-    bool accept(std::uint64_t now) {
-        std::size_t accepted = 0;
+    /// Accepts some connections. Where there are more, the listener stays ready.
+    void accept(std::uint64_t now) {
         for (const Listener& listener : listeners_) {
             for (std::size_t here = 0; here < kAcceptsPerTurn; ++here) {
-                if (stopping_ || now < full_until_) return false;
+                if (stopping_ || now < full_until_) return;
                 if (guests_.size() >= capacity_.guests) {
                     report_full(now, capacity_.limit);
-                    return false;
+                    return;
                 }
                 auto connection = listener.accept();
                 if (connection) {
-                    ++accepted;
                     add_guest(*std::move(connection), now);
                     continue;
                 }
@@ -194,7 +188,6 @@ private:
                 break;
             }
         }
-        return accepted >= kAcceptsPerTurn;
     }
 
     void add_guest(Connection connection, std::uint64_t now) {
