@@ -19,8 +19,9 @@ std::atomic<bool> changed{false};
 
 /// Changes the terminal's mode, but not from the background: there it is another program's, and trying would stop the process.
 void set_mode(const termios& mode) {
+    if (!changed.load(std::memory_order_acquire)) return;
     const pid_t foreground = ::tcgetpgrp(STDIN_FILENO);  // -1: not our controlling terminal, which may be changed at any time
-    if (!changed.load(std::memory_order_acquire) || (foreground != -1 && foreground != ::getpgrp())) return;
+    if (foreground != -1 && foreground != ::getpgrp()) return;
     while (::tcsetattr(STDIN_FILENO, TCSANOW, &mode) != 0 && errno == EINTR) continue;
 }
 
