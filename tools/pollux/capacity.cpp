@@ -45,9 +45,8 @@ std::size_t present_mappings() {
     const std::unique_ptr<std::FILE, CloseFile> file(std::fopen("/proc/self/maps", "re"));
     std::size_t lines = 0;
     std::array<char, 4096> buffer{};
-    while (file) {
+    while (file && std::feof(file.get()) == 0 && std::ferror(file.get()) == 0) {
         const std::size_t got = std::fread(buffer.data(), 1, buffer.size(), file.get());
-        if (got == 0) break;
         lines += static_cast<std::size_t>(std::count(buffer.begin(), buffer.begin() + static_cast<std::ptrdiff_t>(got), '\n'));
     }
     return lines;

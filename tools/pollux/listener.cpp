@@ -45,10 +45,11 @@ std::expected<Connection, NotAccepted> Listener::accept() const {
     for (;;) {
         wasi::SocketAddress peer;
         peer.length = sizeof(peer.storage);
-        Connection connection;
-        connection.socket.reset(
+        UniqueFd socket(
             sys::call<sys::Call::accept>([&] { return ::accept4(socket_.get(), peer.get(), &peer.length, SOCK_CLOEXEC | SOCK_NONBLOCK); }));
-        if (connection.socket) {
+        if (socket) {
+            Connection connection;
+            connection.socket = std::move(socket);
             connection.tcp = peer.family() == AF_INET || peer.family() == AF_INET6;
             // Peers at a Unix socket have no names.
             connection.peer = connection.tcp ? peer.text() : address_;

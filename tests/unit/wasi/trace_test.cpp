@@ -5,7 +5,7 @@
 namespace pollux::wasi {
 namespace {
 
-std::string trace(Guest& guest, std::string_view name, std::vector<u64> values) {
+std::string trace(Guest& guest, std::string_view name, const std::vector<u64>& values) {
     for (const Import& import : imports()) {
         if (import.name != name || import.signature.size() != values.size()) continue;
         std::vector<wasm::V128> arguments;
