@@ -92,13 +92,14 @@ Status fd_readdir(Call& call, Fd fd, Bytes buffer, u32 length, u64 cookie, OutU3
         for (std::size_t at = 0; at < static_cast<std::size_t>(got) && !output.full();) {
             HostDirent entry;
             std::memcpy(&entry, entries.data() + at, kNameOffset);
-            const std::string_view name(entries.data() + at + kNameOffset);
+            const char* const terminated_name = entries.data() + at + kNameOffset;
+            const std::string_view name(terminated_name);
             Dirent dirent;
             dirent.next = static_cast<u64>(entry.next);
             // What lies above a preopened directory is none of the guest's business.
             dirent.ino = name == ".." && (*found)->preopen() ? 0 : entry.ino;
             dirent.name_length = static_cast<u32>(name.size());
-            dirent.type = type_of(directory, entry.type, name.data());
+            dirent.type = type_of(directory, entry.type, terminated_name);
             output.put(&dirent, sizeof(dirent));
             output.put(name.data(), name.size());
             at += entry.length;
