@@ -94,6 +94,7 @@ public:
     void store_slot_imm(std::int32_t slot, std::int64_t value);
     void load(LoadOp op, Reg d, Address address);
     void store(StoreOp op, Address address, Reg s);
+    void null_trap_site() { site(Site::Kind::trap, TrapCode::null_reference); }
     void lea_slot(Reg d, std::int32_t slot);
     void gp_to_fp(Width width, Reg d, Reg s);
     void fp_to_gp(Width width, Reg d, Reg s);

@@ -3,6 +3,7 @@
 //   context register ─► InstanceHeader ── store ──────► StoreContext   (interrupt flag, entry records, fuel)
 //                       │ stack_limit, memory0_base (copies: one load each)
 //                       │ helpers ────────────────────► table of helper stubs, by Helper
+//                       │ windows ────────────────────► AllocationWindows of the running fiber
 //                       ├ memories[]   ──► MemoryCell   (first fields of runtime::Memory)
 //                       ├ tables[]     ──► TableCell    (first fields of runtime::Table)
 //                       ├ imported functions[]          {code, instance}
@@ -14,12 +15,14 @@
 // context register pointing at a HostFunction, whose first field is the store too.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
 
 #include "jit/abi/trap_code.h"
 #include "jit/wasm/module.h"
+#include "jit/wasm/object_type.h"
 
 namespace pollux {
 
@@ -59,6 +62,7 @@ struct alignas(16) GlobalCell {
 
 /// What a non-null function reference points to.
 struct FuncRef {
+    const wasm::ObjectType* object_type = nullptr;  ///< of `type`; casts read it where they read that of an object
     const void* code = nullptr;      ///< entry by the guest calling convention
     void* instance = nullptr;        ///< InstanceHeader, or HostFunction for a host function: goes to the context register
     wasm::TypeId type = wasm::kNoType;
@@ -70,10 +74,47 @@ struct ImportedFunction {
     void* instance = nullptr;
 };
 
+// --- objects ---------------------------------------------------------------------------------------------------------------
+//
+// A reference below `any`, `extern` or `exn` is null (0), an i31 (value << 1 | 1, in 32 bits) or the address of an object.
+
+/// What every object starts with.
+struct Object {
+    const wasm::ObjectType* type = nullptr;
+};
+
+struct ArrayObject : Object {
+    std::uint32_t length = 0;
+    std::uint32_t reserved = 0;
+    [[nodiscard]] std::uint8_t* elements() noexcept { return reinterpret_cast<std::uint8_t*>(this + 1); }
+};
+
+/// What an externref that the host made points to.
+struct HostObject : Object {
+    std::uint64_t value = 0;
+};
+
+/// Where the next small objects of a fiber go: zeroed cells of one size, one behind the other.
+struct AllocationWindow {
+    std::uint64_t next = 0;
+    std::uint64_t end = 0;
+};
+
+/// A window for each size up to kMaxBytes, in steps of 8 bytes.
+struct AllocationWindows {
+    static constexpr std::uint32_t kMinBytes = 16;
+    static constexpr std::uint32_t kMaxBytes = 128;
+    [[nodiscard]] static constexpr std::uint32_t index(std::uint32_t bytes) noexcept {
+        return bytes <= kMinBytes ? 0 : (bytes - kMinBytes + 7) / 8;
+    }
+    [[nodiscard]] static constexpr std::uint32_t cell_bytes(std::uint32_t index) noexcept { return kMinBytes + index * 8; }
+
+    std::array<AllocationWindow, (kMaxBytes - kMinBytes) / 8 + 1> by_size;
+};
+
 /// An exception in flight or caught: what a non-null exnref points to. The arguments follow, 16 bytes each.
-struct ExceptionObject {
+struct ExceptionObject : Object {
     const void* tag = nullptr;     ///< identity: the address of a Tag
-    std::uint64_t marked = 0;      ///< the store's own
     [[nodiscard]] static constexpr std::int32_t argument_offset(std::size_t index) noexcept { return static_cast<std::int32_t>(16 + index * 16); }
 };
 
@@ -82,6 +123,7 @@ struct InstanceHeader {
     std::uint64_t stack_limit = 0;            ///< of the running fiber; rewritten in all instances of a store when it switches
     std::uint8_t* memory0_base = nullptr;
     const void* const* helpers = nullptr;     ///< stubs, indexed by Helper
+    AllocationWindows* windows = nullptr;     ///< of the running fiber; rewritten as stack_limit is
 };
 
 struct CallContext;
@@ -142,7 +184,7 @@ static_assert(offsetof(InstanceHeader, store) == 0 && offsetof(HostFunction, sto
 static_assert(offsetof(InstanceHeader, stack_limit) == 8);
 static_assert(offsetof(InstanceHeader, memory0_base) == 16);
 static_assert(offsetof(InstanceHeader, helpers) == 24);
-static_assert(sizeof(ExceptionObject) == 16);
-static_assert(sizeof(FuncRef) == 24 && sizeof(GlobalCell) == 16);
+static_assert(sizeof(ExceptionObject) == 16 && sizeof(ArrayObject) == wasm::ObjectType::kArrayElements);
+static_assert(sizeof(FuncRef) == 32 && sizeof(GlobalCell) == 16);
 
 }  // namespace pollux

@@ -12,7 +12,8 @@
 //  - Guest calls and helpers clobber every register but the pinned ones: before, temporaries go to their slots and dirty homes to theirs.
 //
 // Layering: compiler.h declares, operands.h (registers, stack, homes) is used by the handlers in compile_numeric.h, compile_memory.h,
-// compile_control.h, compile_exception.h, compile_call.h, compile_reference.h, compile_simd.h. None of them names a register.
+// compile_control.h, compile_exception.h, compile_call.h, compile_reference.h, compile_gc.h, compile_cast.h, compile_simd.h. None of them
+// names a register.
 #pragma once
 
 #include <cstdint>
@@ -123,9 +124,9 @@ public:
     void delegate(std::uint32_t depth, bool reachable);
     void rethrow(std::uint32_t depth);
 
-    template <Opcode kOp> void gc(TypeId, std::uint32_t, TypeId) { not_compiled("gc"); }
-    template <Opcode kOp> void ref_test_or_cast(ValType) { not_compiled("gc"); }
-    template <Opcode kOp> void br_on_cast(std::uint32_t, ValType, ValType) { not_compiled("gc"); }
+    template <Opcode kOp> void gc(TypeId type, std::uint32_t operand, TypeId source);
+    template <Opcode kOp> void ref_test_or_cast(ValType source, ValType target);
+    template <Opcode kOp> void br_on_cast(std::uint32_t depth, ValType source, ValType target);
 
 private:
     // --- operands.h: operand stack, temporaries, homes -------------------------------------------------------------------
@@ -262,6 +263,44 @@ private:
     [[nodiscard]] std::int32_t table_cell(std::uint32_t table) const;
     Condition null_test(const AbstractValue& reference) const;
 
+    // --- compile_gc.h, compile_cast.h ------------------------------------------------------------------------------------
+    /// Code behind the function's end that makes an object when the fast path cannot.
+    struct SlowPath {
+        Label entry, back;
+        Reg object;
+        std::uint32_t wasm_offset = 0;
+        std::uint32_t length = 0;
+        std::uint64_t type = 0;
+        std::size_t first_register = 0, last_register = 0;  ///< in saved_registers_
+    };
+    struct SavedRegister {
+        Kind kind;
+        Reg reg;
+        std::int32_t slot;
+        bool save;  ///< false: the slot has the value already
+    };
+    void take_new_object();
+    Reg allocate_object(const wasm::ObjectType& type, std::uint32_t length);
+    void remember_registers(SlowPath& slow);
+    void emit_slow_paths();
+    void initialise(std::size_t index, const wasm::FieldType& field, Address at);
+    template <class OffsetOf>
+    void new_object(const wasm::ObjectType& type, std::span<const wasm::FieldType> fields, std::uint32_t count, OffsetOf offset_of);
+    void check_null(Reg reference, std::uint32_t offset);
+    void struct_get(TypeId type, std::uint32_t index, bool is_signed);
+    void struct_set(TypeId type, std::uint32_t index);
+    Address element_address(AbstractValue& array, AbstractValue& index, std::uint32_t log2, Reg& temporary);
+    void array_get(TypeId type, bool is_signed);
+    void array_set(TypeId type);
+    void array_len();
+    void pass_by_word(std::size_t below);
+    void ref_i31();
+    void i31_get(ShiftOp shift);
+    void miss_if(IntCond condition, Width width, Reg a, Operand b, Label* miss);
+    void test_type(Reg reference, Reg temporary, ValType source, ValType target, Label* miss);
+    void test_display(Reg type, TypeId wanted, Label* miss);
+    Reg use_top();
+
     M masm_;
     wasm::FunctionPassState pass_state_;
     const CompileEnvironment* environment_ = nullptr;
@@ -276,6 +315,8 @@ private:
     std::vector<ControlFrame> frames_;
     std::vector<Catch> catches_;         ///< clauses of the open try_tables
     std::uint32_t next_region_ = 0;
+    std::vector<SlowPath> slow_paths_;
+    std::vector<SavedRegister> saved_registers_;
     std::vector<Label> table_stubs_;
     std::vector<Label*> table_labels_;
     std::array<std::uint32_t, 64> home_local_{};  ///< register → local, for assigned homes
@@ -310,3 +351,5 @@ private:
 #include "jit/compile/compile_control.h"
 #include "jit/compile/compile_exception.h"
 #include "jit/compile/compile_call.h"
+#include "jit/compile/compile_gc.h"
+#include "jit/compile/compile_cast.h"

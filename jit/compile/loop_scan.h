@@ -59,7 +59,8 @@ public:
                 const std::uint64_t code = leb();
                 if (!wasm::is_opcode(byte, static_cast<std::uint32_t>(std::min<std::uint64_t>(code, 0xffff'ffff)))) return use;
                 const auto prefixed = static_cast<wasm::Opcode>(wasm::opcode_page(byte) + code);
-                if (wasm::group(prefixed) == wasm::Group::memory || wasm::group(prefixed) == wasm::Group::table) use.calls = true;
+                if (wasm::group(prefixed) == wasm::Group::memory || wasm::group(prefixed) == wasm::Group::table || makes_array(prefixed))
+                    use.calls = true;
                 if (!skip(wasm::immediate(prefixed))) return use;
             } else if (!skip(kImmediates[byte])) {
                 return use;
@@ -76,6 +77,16 @@ private:
         for (std::size_t i = 0; i < table.size(); ++i) table[i] = wasm::immediate(static_cast<wasm::Opcode>(i));
         return table;
     }();
+
+    /// Instructions on objects that call a helper on their usual path.
+    [[nodiscard]] static constexpr bool makes_array(wasm::Opcode op) noexcept {
+        using enum wasm::Opcode;
+        switch (op) {
+            case ArrayNew: case ArrayNewDefault: case ArrayNewData: case ArrayNewElem: case ArrayFill: case ArrayCopy: case ArrayInitData:
+            case ArrayInitElem: return true;
+            default: return false;
+        }
+    }
 
     [[nodiscard]] RegSet home(std::uint64_t local) const noexcept {
         RegSet set;
@@ -116,6 +127,9 @@ private:
                 if (at_ < end_ && (*at_ == 0x63 || *at_ == 0x64)) return false;
                 leb();
                 return ok_;
+            case Immediate::heap_type: leb(); return ok_;
+            case Immediate::cast: return bytes(1) && (leb(), leb(), leb(), ok_);
+            case Immediate::type_field: case Immediate::type_count: case Immediate::type_type: case Immediate::type_data: case Immediate::type_elem:
             case Immediate::type_table: case Immediate::table_table: case Immediate::elem_table: case Immediate::memory_memory:
             case Immediate::data_memory: leb(); leb(); return ok_;
             case Immediate::mem1: case Immediate::mem2: case Immediate::mem4: case Immediate::mem8: case Immediate::mem16:

@@ -136,6 +136,8 @@ public:
     void store_slot_imm(std::int32_t slot, std::int64_t value);  ///< all 64 bits
     void load(LoadOp, Reg d, Address);                  ///< host memory: no trap site
     void store(StoreOp, Address, Reg s);
+    /// The load or store that is emitted next, of an offset up to 2048 without index, traps null_reference if its base is 0.
+    void null_trap_site();
     void lea_slot(Reg d, std::int32_t slot);
     void gp_to_fp(Width, Reg d, Reg s);                 ///< reinterpret
     void fp_to_gp(Width, Reg d, Reg s);

@@ -34,6 +34,7 @@ Result<> SinglePassCompiler<M>::compile(const CompileEnvironment& environment, s
         masm_.trap(TrapCode::not_compiled);
         max_depth_ = 0;
     }
+    if (output.not_compiled.empty() && !out_of_space_) emit_slow_paths();
     if (exhausted_) return fail(ErrorKind::unsupported, "the compiler ran out of registers in function " + std::to_string(function));
     if (!out_of_space_) masm_.finish(operands_base_ + max_depth_);
     if (out_of_space_ || masm_.overflowed()) {
@@ -51,6 +52,8 @@ void SinglePassCompiler<M>::begin(const wasm::FuncType& type, std::span<const Va
     locals_.clear();
     flushed_ = 0;
     catches_.clear();
+    slow_paths_.clear();
+    saved_registers_.clear();
     next_region_ = 0;
     max_depth_ = 0;
     homes_ = {};

@@ -1,11 +1,8 @@
 #include "jit/runtime/exceptions.h"
 
 #include <algorithm>
-#include <cstdlib>
-#include <new>
 
 #include "jit/runtime/code_map.h"
-#include "jit/runtime/fiber.h"
 #include "jit/runtime/instance.h"
 #include "jit/runtime/no_sanitize.h"
 #include "jit/runtime/store.h"
@@ -13,46 +10,11 @@
 
 namespace pollux {
 
-void ExceptionHeap::Free::operator()(ExceptionObject* object) const noexcept { std::free(object); }
-
-ExceptionObject* ExceptionHeap::allocate(Store& store, const Tag& tag) {
-    if (objects_.size() >= limit_) collect(store);
-    const auto arguments = wasm::func_type(tag.type).params.size();
-    void* memory = std::calloc(1, static_cast<std::size_t>(ExceptionObject::argument_offset(arguments)));
-    if (memory == nullptr) return nullptr;
-    objects_.emplace_back(new (memory) ExceptionObject{.tag = &tag});
-    return objects_.back().get();
-}
-
-void ExceptionHeap::mark(std::uint64_t word) noexcept {
-    const auto address = [](const Owned& object) { return reinterpret_cast<std::uint64_t>(object.get()); };
-    const auto found = std::ranges::lower_bound(objects_, word, {}, address);
-    if (found != objects_.end() && address(*found) == word) (*found)->marked = 1;
-}
-
-POLLUX_NO_SANITIZE void ExceptionHeap::collect(Store& store) {
-    const Fiber* fiber = Fiber::current();
-    if (fiber == nullptr || &fiber->store() != &store) return;
-    std::ranges::sort(objects_, {}, [](const Owned& object) { return reinterpret_cast<std::uint64_t>(object.get()); });
-
-    // Guest frames have all their references in memory: only calls get here, and they keep nothing in registers.
-    const auto* word = static_cast<const std::uint64_t*>(store.exit_frame);
-    const auto* top = reinterpret_cast<const std::uint64_t*>(fiber->stack().address() + fiber->stack().size());
-    for (; word < top; ++word) mark(*word);
-    for (const std::unique_ptr<Instance>& instance : store.instances()) {
-        const wasm::Module& module = instance->module();
-        for (std::uint32_t i = 0; i < module.globals.size(); ++i) {
-            if (module.globals[i].type.type.is_ref()) mark(instance->global(i).cell->bits[0]);
-        }
-        for (std::uint32_t i = 0; i < module.tables.size(); ++i) {
-            for (const std::uint64_t element : instance->table(i).span()) mark(element);
-        }
-    }
-    mark(reinterpret_cast<std::uint64_t>(store.exception));
-
-    std::erase_if(objects_, [](const Owned& object) { return object->marked == 0; });
-    for (const Owned& object : objects_) object->marked = 0;
-    limit_ = std::max<std::size_t>(4096, objects_.size() * 2);
+ExceptionObject* new_exception(Store& store, const Tag& tag) {
+    const wasm::ObjectType& type = wasm::TypeRegistry::object_type(tag.type);
+    auto* exception = static_cast<ExceptionObject*>(store.heap().allocate(type, type.bytes));
+    if (exception != nullptr) exception->tag = &tag;
+    return exception;
 }
 
 namespace {

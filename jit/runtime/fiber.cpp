@@ -53,6 +53,7 @@ Fiber::Fiber(Store& store, Body body, Mapping stack) noexcept : store_(store), b
     stack_limit_ = stack_.address() + store.engine().stack_pool().guard_bytes() + kHostStackBytes;
     stack_pointer_ = store.engine().backend().prepare_stack(stack_.data() + stack_.size(), &Fiber::main, this);
     sanitizer_fiber_ = sanitizer::create_fiber();
+    store.fibers().insert(this);
 }
 
 Result<std::unique_ptr<Fiber>> Fiber::create(Store& store, Body body) {
@@ -63,6 +64,7 @@ Result<std::unique_ptr<Fiber>> Fiber::create(Store& store, Body body) {
 }
 
 Fiber::~Fiber() {
+    store_.fibers().erase(this);
     sanitizer::destroy_fiber(sanitizer_fiber_);
     store_.engine().stack_pool().give_back(std::move(stack_));
 }
@@ -76,13 +78,14 @@ void Fiber::resume() noexcept {
     EntryRecord* const outer_entry = std::exchange(store_.entry, entry_);
     void* const outer_exit_frame = std::exchange(store_.exit_frame, exit_frame_);
     const std::uint64_t outer_limit = store_.stack_limit();
-    store_.set_stack_limit(stack_limit_);
+    AllocationWindows* const outer_windows = store_.windows();
+    store_.set_stack(stack_limit_, &windows_);
     store_.set_running(true);
     started_ = true;
 
     resumer_sanitizer_fiber_ = sanitizer::current_fiber();
     sanitizer::start_switch(&resumer_fake_stack_, stack_.data(), stack_.size(), sanitizer_fiber_);
-    store_.engine().stubs().switch_stack(&resumer_stack_pointer_, stack_pointer_);
+    store_.engine().stubs().switch_stack(&resumer_stack_pointer(), stack_pointer_);
     sanitizer::finish_switch(resumer_fake_stack_, nullptr, nullptr);
 
     entry_ = std::exchange(store_.entry, outer_entry);
@@ -91,7 +94,7 @@ void Fiber::resume() noexcept {
         store_.set_running(false);
         if (resumer_store_ != nullptr) resumer_store_->set_running(true);
     } else {
-        store_.set_stack_limit(outer_limit);
+        store_.set_stack(outer_limit, outer_windows);
     }
     thread.fiber = resumer_;
     thread.store = resumer_store_;
@@ -99,7 +102,7 @@ void Fiber::resume() noexcept {
 
 void Fiber::leave(bool for_ever) noexcept {
     sanitizer::start_switch(for_ever ? nullptr : &fake_stack_, resumer_stack_bottom_, resumer_stack_bytes_, resumer_sanitizer_fiber_);
-    store_.engine().stubs().switch_stack(&stack_pointer_, resumer_stack_pointer_);
+    store_.engine().stubs().switch_stack(&stack_pointer_, resumer_stack_pointer());
     sanitizer::finish_switch(fake_stack_, &resumer_stack_bottom_, &resumer_stack_bytes_);
 }
 

@@ -64,6 +64,9 @@ public:
     /// Lowest address that guest code may use.
     [[nodiscard]] std::uint64_t stack_limit() const noexcept { return stack_limit_; }
     [[nodiscard]] const Mapping& stack() const noexcept { return stack_; }
+    /// Where it was left; not of the running one.
+    [[nodiscard]] std::uint64_t stack_pointer() const noexcept { return reinterpret_cast<std::uint64_t>(stack_pointer_); }
+    [[nodiscard]] AllocationWindows& windows() noexcept { return windows_; }
 
     void* scheduler_data = nullptr;  ///< the scheduler's own
 
@@ -71,13 +74,17 @@ private:
     Fiber(Store& store, Body body, Mapping stack) noexcept;
     static void main(void* self) noexcept;
     void leave(bool for_ever) noexcept;
+    [[nodiscard]] void*& resumer_stack_pointer() noexcept {
+        return resumer_ != nullptr ? resumer_->stack_pointer_ : thread_stack_pointer_;
+    }
 
     Store& store_;
     Body body_;
     Mapping stack_;
     std::uint64_t stack_limit_ = 0;
     void* stack_pointer_ = nullptr;  ///< while it does not run
-    void* resumer_stack_pointer_ = nullptr;
+    void* thread_stack_pointer_ = nullptr;  ///< of the thread's own stack, where that has resumed it
+    AllocationWindows windows_;
     Fiber* resumer_ = nullptr;  ///< null: the thread's own stack
     Store* resumer_store_ = nullptr;
     EntryRecord* entry_ = nullptr;  ///< of the store, while it does not run

@@ -11,6 +11,7 @@
 #include "jit/abi/layout.h"
 #include "jit/abi/trap_code.h"
 #include "jit/runtime/exceptions.h"
+#include "jit/runtime/gc_helpers.h"
 #include "jit/runtime/instance.h"
 #include "jit/runtime/store.h"
 #include "jit/runtime/wait.h"
@@ -180,8 +181,7 @@ std::uint64_t pollux_helper_atomic_wait64(InstanceHeader* header, std::uint64_t 
 
 std::uint64_t pollux_helper_exception_new(InstanceHeader* header, std::uint64_t tag) {
     Instance& instance = Instance::of(header);
-    return reinterpret_cast<std::uint64_t>(
-        instance.store().exceptions().allocate(instance.store(), *instance.tag(static_cast<std::uint32_t>(tag))));
+    return reinterpret_cast<std::uint64_t>(new_exception(instance.store(), *instance.tag(static_cast<std::uint32_t>(tag))));
 }
 
 std::uint64_t pollux_helper_exception_throw(InstanceHeader* header, std::uint64_t exception) {

@@ -61,10 +61,13 @@ std::expected<Instance*, InstantiationError> Instance::create(Store& store, std:
     const VariablePart variable{module->layout().size};
     std::unique_ptr<Instance> owner(new (variable) Instance(store, std::move(module)));
     Instance& self = *owner;
-    new (self.header()) InstanceHeader{&store, store.stack_limit(), nullptr, store.engine().stubs().helpers.data()};
+    new (self.header()) InstanceHeader{&store, store.stack_limit(), nullptr, store.engine().stubs().helpers.data(), store.windows()};
 
     if (auto done = self.link(imports); !done) return not_instantiated(std::move(done.error()));
-    if (auto done = self.make_own(); !done) return not_instantiated(std::move(done.error()));
+    {
+        const GcHeap::Pause pause(store.heap());  // what initialisers make is in no root until the instance is the store's
+        if (auto done = self.make_own(); !done) return not_instantiated(std::move(done.error()));
+    }
     // From here on others may refer to the instance, even if the rest fails.
     Instance* instance = store.add_instance(std::move(owner));
     if (auto done = instance->run_active_segments(); !done) return std::unexpected(std::move(done.error()));
@@ -165,7 +168,7 @@ Result<> Instance::make_own() {
 
 Result<> Instance::evaluate(const wasm::ConstExpr& expression, wasm::V128& value) {
     ConstantEvaluator evaluator([this](std::uint32_t index) { return global(index).get().bits; },
-                                [this](std::uint32_t index) { return func_ref(index); });
+                                [this](std::uint32_t index) { return func_ref(index); }, store_->heap());
     auto result = evaluator.evaluate(module(), expression);
     if (!result) return std::unexpected(std::move(result.error()));
     value = *result;
@@ -248,7 +251,10 @@ FuncRef* Instance::func_ref(std::uint32_t index) noexcept {
     const wasm::Module& module = this->module();
     if (index < module.imported_functions) return imported_functions_[index];
     FuncRef& ref = func_refs_[index - module.imported_functions];
-    if (ref.code == nullptr) ref = {module_->code(index), header(), module.functions[index].type, index};
+    if (ref.code == nullptr) {
+        const wasm::TypeId type = module.functions[index].type;
+        ref = {&wasm::TypeRegistry::object_type(type), module_->code(index), header(), type, index};
+    }
     return &ref;
 }
 

@@ -71,6 +71,18 @@ public:
     /// The exported memory "memory", else memory 0, else null.
     [[nodiscard]] Memory* default_memory() noexcept { return default_memory_; }
 
+    /// Calls visit(reference) for each that the instance holds and that may refer to an object: globals, element segments.
+    template <class F>
+    void visit_references(F&& visit) {
+        const wasm::Module& definition = module();
+        for (std::uint32_t i = definition.imported_globals; i < definition.globals.size(); ++i) {
+            if (wasm::is_collected(definition.globals[i].type.type)) visit(global_cell(i)->bits[0]);
+        }
+        for (const std::vector<std::uint64_t>& segment : elements_) {
+            for (const std::uint64_t element : segment) visit(element);
+        }
+    }
+
     // --- for the helpers -----------------------------------------------------------------------------------------------
     /// The bytes of a data segment: none once it was dropped.
     [[nodiscard]] std::span<const std::uint8_t> data_segment(std::uint32_t index) const noexcept;

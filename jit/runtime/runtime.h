@@ -24,6 +24,7 @@
 #include "jit/runtime/extern.h"
 #include "jit/runtime/fiber.h"
 #include "jit/runtime/func.h"
+#include "jit/runtime/gc_object.h"
 #include "jit/runtime/global.h"
 #include "jit/runtime/host_function.h"
 #include "jit/runtime/instance.h"

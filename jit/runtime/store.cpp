@@ -30,7 +30,8 @@ Store::Store(std::shared_ptr<Engine> engine, const StoreOptions& options)
     : engine_(std::move(engine)),
       options_(options),
       memory_budget_(std::make_shared<Budget>(options.max_memory_bytes)),
-      table_budget_(std::make_shared<Budget>(options.max_table_elements)) {}
+      table_budget_(std::make_shared<Budget>(options.max_table_elements)),
+      heap_(*this, options.max_gc_heap_bytes, options.gc_stress) {}
 
 Store::~Store() = default;
 
@@ -50,7 +51,7 @@ Result<Func> Store::new_function(const HostFunctionType& function, void* data) {
     object.body = function.body;
     object.data = data;
     object.type = *type;
-    object.ref = {*stub, static_cast<HostFunction*>(&object), *type, 0};
+    object.ref = {&wasm::TypeRegistry::object_type(*type), *stub, static_cast<HostFunction*>(&object), *type, 0};
     return Func(*this, &object.ref);
 }
 
@@ -81,7 +82,7 @@ const Tag* Store::new_tag(wasm::TypeId type) { return &tags_.emplace_back(Tag{ty
 ExternRef Store::make_extern(std::uint64_t value) {
     const auto [at, is_new] = externs_.try_emplace(value);
     if (is_new) {
-        at->second.bits = reinterpret_cast<std::uint64_t>(&extern_cells_.emplace_back(value));
+        at->second.bits = reinterpret_cast<std::uint64_t>(&host_objects_.emplace_back(Object{&wasm::host_object_type()}, value));
         extern_values_.emplace(at->second.bits, value);
     }
     return at->second;
@@ -94,6 +95,7 @@ std::optional<std::uint64_t> Store::extern_value(ExternRef reference) const noex
 
 Instance* Store::add_instance(std::unique_ptr<Instance> instance) {
     instance->header()->stack_limit = stack_limit_;
+    instance->header()->windows = windows_;
     return instances_.emplace_back(std::move(instance)).get();
 }
 
@@ -160,10 +162,14 @@ std::optional<Error> Store::take_host_error() noexcept { return std::exchange(ho
 
 // --- fibers ----------------------------------------------------------------------------------------------------------------
 
-void Store::set_stack_limit(std::uint64_t limit) noexcept {
-    if (limit == stack_limit_) return;
+void Store::set_stack(std::uint64_t limit, AllocationWindows* windows) noexcept {
+    if (limit == stack_limit_ && windows == windows_) return;
     stack_limit_ = limit;
-    for (const auto& instance : instances_) instance->header()->stack_limit = limit;
+    windows_ = windows;
+    for (const auto& instance : instances_) {
+        instance->header()->stack_limit = limit;
+        instance->header()->windows = windows;
+    }
 }
 
 void Store::set_running(bool running) noexcept {

@@ -11,15 +11,16 @@
 #include <memory>
 #include <optional>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "jit/abi/layout.h"
 #include "jit/base/error.h"
 #include "jit/compile/backend.h"
 #include "jit/runtime/engine.h"
-#include "jit/runtime/exceptions.h"
 #include "jit/runtime/extern.h"
 #include "jit/runtime/fiber.h"
+#include "jit/runtime/gc_heap.h"
 #include "jit/runtime/host_function.h"
 #include "jit/runtime/scheduler.h"
 #include "jit/runtime/trap.h"
@@ -32,6 +33,8 @@ struct StoreOptions {
     std::uint64_t max_memory_bytes = ~std::uint64_t{0};   ///< of all memories together
     std::uint64_t max_table_elements = 20'000'000;        ///< of all tables together
     std::uint32_t max_instances = 100'000;
+    std::uint64_t max_gc_heap_bytes = std::uint64_t{4} << 30;  ///< of all objects together
+    bool gc_stress = false;                               ///< a collection before every allocation
 };
 
 class Store final : public StoreContext {
@@ -98,7 +101,10 @@ public:
     [[nodiscard]] Result<> run_on_fiber(Fiber::Body body);
 
     // --- for the runtime itself ----------------------------------------------------------------------------------------------
-    [[nodiscard]] ExceptionHeap& exceptions() noexcept { return exceptions_; }
+    [[nodiscard]] GcHeap& heap() noexcept { return heap_; }
+    [[nodiscard]] std::unordered_set<Fiber*>& fibers() noexcept { return fibers_; }
+    [[nodiscard]] const std::vector<std::unique_ptr<Table>>& tables() const noexcept { return tables_; }
+    [[nodiscard]] const std::deque<GlobalCell>& host_globals() const noexcept { return globals_; }
     [[nodiscard]] RawBacktrace& raw_backtrace() noexcept { return raw_backtrace_; }
     [[nodiscard]] EntryArguments& entry_arguments() noexcept { return entry_arguments_; }
     [[nodiscard]] std::optional<Error> take_host_error() noexcept;
@@ -106,8 +112,9 @@ public:
     [[nodiscard]] bool can_add_instance() const noexcept { return instances_.size() < options_.max_instances; }
     [[nodiscard]] std::vector<std::unique_ptr<Instance>>& instances() noexcept { return instances_; }
     [[nodiscard]] std::uint64_t stack_limit() const noexcept { return stack_limit_; }
-    /// Sets the stack limit of all instances.
-    void set_stack_limit(std::uint64_t limit) noexcept;
+    [[nodiscard]] AllocationWindows* windows() const noexcept { return windows_; }
+    /// Sets the stack limit and the windows of all instances.
+    void set_stack(std::uint64_t limit, AllocationWindows* windows) noexcept;
     /// What the preempt stub and the ends of stubs call: yields if asked to; the code with which the guest must end, or none.
     [[nodiscard]] TrapCode act_on_interrupt() noexcept;
     void set_running(bool running) noexcept;
@@ -132,8 +139,10 @@ private:
     std::deque<Tag> tags_;
     std::unordered_map<std::uint64_t, ExternRef> externs_;  ///< by value
     std::unordered_map<std::uint64_t, std::uint64_t> extern_values_;  ///< by reference
-    std::deque<std::uint64_t> extern_cells_;  ///< whose addresses are the references
+    std::deque<HostObject> host_objects_;  ///< whose addresses are the references
     std::uint64_t stack_limit_ = 0;
+    AllocationWindows* windows_ = nullptr;
+    std::unordered_set<Fiber*> fibers_;
     Scheduler* scheduler_ = nullptr;
     void (*yield_hook_)(Store&) = nullptr;
     std::atomic<std::uint32_t> interrupt_reason_{0};  ///< a TrapCode
@@ -142,7 +151,7 @@ private:
     std::optional<std::uint32_t> exit_status_;
     std::optional<Error> host_error_;
     TrapCode pending_trap_ = TrapCode::none;
-    ExceptionHeap exceptions_;
+    GcHeap heap_;
     EntryArguments entry_arguments_;
     RawBacktrace raw_backtrace_;
 };

@@ -629,9 +629,10 @@ private:
     }
     template <Opcode op>
     [[nodiscard]] bool ref_test_or_cast() {
+        ValType source;
         ValType target;
-        if (!check_ref_test_or_cast(op, target)) return false;
-        if (live_) sink_.template ref_test_or_cast<op>(target);
+        if (!check_ref_test_or_cast(op, source, target)) return false;
+        if (live_) sink_.template ref_test_or_cast<op>(source, target);
         return true;
     }
     template <Opcode op>

@@ -281,7 +281,7 @@ protected:
     [[nodiscard]] bool check_br_on_null(std::uint32_t& depth);
     [[nodiscard]] bool check_br_on_non_null(std::uint32_t& depth);
     [[nodiscard]] bool check_gc(Opcode op, GcImmediates& out);
-    [[nodiscard]] bool check_ref_test_or_cast(Opcode op, ValType& target);
+    [[nodiscard]] bool check_ref_test_or_cast(Opcode op, ValType& source, ValType& target);
     [[nodiscard]] bool check_br_on_cast(Opcode op, std::uint32_t& depth, ValType& source, ValType& target);
 
     const Module& module_;

@@ -322,9 +322,13 @@ bool FunctionPassBase::check_array_segment_op(Opcode op, GcImmediates& out) {
     return pop(Kind::i32) && pop(ValType::ref(out.type, true));
 }
 
-bool FunctionPassBase::check_ref_test_or_cast(Opcode op, ValType& target) {
+bool FunctionPassBase::check_ref_test_or_cast(Opcode op, ValType& source, ValType& target) {
     if (!read_heap_type(op == Opcode::RefTestNull || op == Opcode::RefCastNull, target)) return false;
-    if (!pop(ValType::ref(top_of(target), true))) return false;
+    const ValType top = ValType::ref(top_of(target), true);
+    if (!pop_reference(source)) return false;
+    if (!matches(source, top)) {
+        return fail(ErrorKind::invalid, "type mismatch: expected " + to_string(top) + ", found " + to_string(source));
+    }
     push(op == Opcode::RefTest || op == Opcode::RefTestNull ? ValType(Kind::i32) : target);
     return true;
 }

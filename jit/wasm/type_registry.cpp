@@ -126,6 +126,11 @@ Result<TypeId> TypeRegistry::add(std::span<const DefinedType> group) {
             added.supertypes = above.release();
         }
     }
+    for (std::uint32_t i = 0; i < count; ++i) {
+        const TypeId id = base + i;
+        Entry& added = chunks_[id >> kChunkBits].load(std::memory_order_relaxed)[id & (kChunkSize - 1)];
+        make_object_type(added.type, id, {added.supertypes, added.depth}, added.object);
+    }
     all.groups.emplace(key, base);
     all.count += count;
     return base;

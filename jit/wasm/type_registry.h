@@ -12,6 +12,7 @@
 #include <string>
 
 #include "jit/base/error.h"
+#include "jit/wasm/object_type.h"
 #include "jit/wasm/types.h"
 
 namespace pollux::wasm {
@@ -37,6 +38,8 @@ public:
     [[nodiscard]] static const DefinedType& type(TypeId id) noexcept { return entry(id).type; }
     /// The proper supertypes of a type, from the root of its hierarchy down to its direct supertype.
     [[nodiscard]] static std::span<const TypeId> supertypes(TypeId id) noexcept { return {entry(id).supertypes, entry(id).depth}; }
+    /// Layout and display of the type's objects, at an address that stays.
+    [[nodiscard]] static const ObjectType& object_type(TypeId id) noexcept { return entry(id).object; }
     /// A reference to the type, at an address that stays: what a BlockType's span can point to.
     [[nodiscard]] static const ValType& ref_to(TypeId id, bool nullable) noexcept { return entry(id).refs[nullable ? 1 : 0]; }
 
@@ -50,6 +53,7 @@ private:
         const TypeId* supertypes = nullptr;
         std::uint32_t depth = 0;
         std::array<ValType, 2> refs;
+        ObjectType object;
     };
     struct Storage;
 

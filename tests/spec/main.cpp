@@ -35,6 +35,7 @@ constexpr const char* kHelp = R"(usage: spec_runner [OPTIONS] FOLDER|FILE.json..
   --explicit-bounds     compile with bounds checks instead of guard pages
   --lazy                compile each function at its first call
   --precompiled         compile each module into a file, and load that
+  --gc-stress           collect garbage before every allocation
   --only TEXT           only scripts whose path contains TEXT
   --expectations FILE   expected failures: lines `group/name:line reason`
   --jobs N              scripts at once; default: one per processor
@@ -67,6 +68,8 @@ Arguments parse_arguments(std::vector<std::string_view> words) {
             arguments.session.lazy = true;
         else if (word == "--precompiled")
             arguments.session.precompiled = true;
+        else if (word == "--gc-stress")
+            arguments.session.gc_stress = true;
         else if (word == "--only")
             arguments.only = value();
         else if (word == "--expectations")

@@ -12,6 +12,7 @@ struct SessionOptions {
     bool explicit_bounds = false;
     bool lazy = false;
     bool precompiled = false;  ///< each module is compiled into a file, which is then loaded
+    bool gc_stress = false;
 };
 
 /// Runs all commands of the script. Never throws because of what a module or script does.

@@ -175,6 +175,8 @@ constexpr std::array kWasmKeys = {
     Option{"max-wasm-stack", "SIZE", "stack of the program's calls", [](RunOptions& o, std::string_view v) { return store(o.max_wasm_stack, parse_size(v)); }},
     Option{"max-memory-size", "SIZE", "memory.grow beyond this fails", [](RunOptions& o, std::string_view v) { return store(o.max_memory_size, parse_size(v)); }},
     Option{"max-table-elements", "N", "table.grow beyond this fails", [](RunOptions& o, std::string_view v) { return store(o.max_table_elements, parse_number(v)); }},
+    Option{"max-gc-heap-size", "SIZE", "objects beyond this are a trap (default: 4GiB)", [](RunOptions& o, std::string_view v) { return store(o.max_gc_heap_size, parse_size(v)); }},
+    Option{"gc-stress", "y|n", "collect garbage before every allocation", [](RunOptions& o, std::string_view v) { return set_flag(o.gc_stress, v); }},
     Option{"all-proposals", "y|n", "all features below, or WebAssembly 1.0 alone",
         [](RunOptions& o, std::string_view v) {
             const auto on = parse_bool(v);

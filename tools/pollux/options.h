@@ -58,6 +58,8 @@ struct RunOptions {
     std::optional<std::uint64_t> max_wasm_stack;   ///< bytes
     std::optional<std::uint64_t> max_memory_size;  ///< bytes, of all memories together
     std::optional<std::uint64_t> max_table_elements;
+    std::optional<std::uint64_t> max_gc_heap_size;  ///< bytes
+    bool gc_stress = false;
 
     wasm::FeatureSet features = wasm::FeatureSet::all();
     bool precompiled = false;                      ///< the file is native code, from `pollux compile`

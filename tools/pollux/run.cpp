@@ -56,6 +56,8 @@ StoreOptions store_options(const RunOptions& options) {
     StoreOptions store;
     if (options.max_memory_size) store.max_memory_bytes = *options.max_memory_size;
     if (options.max_table_elements) store.max_table_elements = *options.max_table_elements;
+    if (options.max_gc_heap_size) store.max_gc_heap_bytes = *options.max_gc_heap_size;
+    store.gc_stress = options.gc_stress;
     return store;
 }
 
@@ -104,17 +106,24 @@ wasi::Config wasi_config(const RunOptions& options) {
 
 namespace {
 
+std::string ms(std::uint64_t nanoseconds) {
+    std::array<char, 32> text{};
+    std::snprintf(text.data(), text.size(), "%.3f ms", static_cast<double>(nanoseconds) / 1e6);
+    return text.data();
+}
+
 /// When the module arrived and was compiled, on one line.
 void print_timings(const BuildTimes& times, const std::string& file) {
-    const auto ms = [](std::uint64_t nanoseconds) {
-        std::array<char, 32> text{};
-        std::snprintf(text.data(), text.size(), "%.3f ms", static_cast<double>(nanoseconds) / 1e6);
-        return std::string(text.data());
-    };
     print_message("timings of " + file + ": first byte " + ms(times.first_byte) + ", first function " + ms(times.first_function) +
                   ", last byte " + ms(times.last_byte) + ", last function " + ms(times.last_function) + ", ready " + ms(times.published) +
                   "; " + std::to_string(times.functions) + " functions, " + std::to_string(times.wasm_bytes) + " bytes of wasm, " +
                   std::to_string(times.code_bytes) + " of code, " + std::to_string(times.threads) + " threads");
+}
+
+void print_collections(const GcStatistics& heap) {
+    print_message("garbage collections: " + std::to_string(heap.collections) + ", longest " + ms(heap.longest_pause) + ", all " +
+                  ms(heap.total_pause) + "; " + std::to_string(heap.allocated_bytes) + " bytes allocated, " + std::to_string(heap.live_bytes) +
+                  " live after the last");
 }
 
 }  // namespace
@@ -153,6 +162,7 @@ public:
         if (options_.fuel) store_->set_fuel(static_cast<std::int64_t>(std::min(*options_.fuel, std::uint64_t{1} << 62)));
         const auto ran = store_->run_on_fiber([&] { status = run_on_fiber(); });
         if (call_stats_) print_message("WASI calls\n" + call_stats_->table());
+        if (options_.timings && store_->heap().statistics().collections != 0) print_collections(store_->heap().statistics());
         if (!ran) return report(ran.error());
         return status;
     }
