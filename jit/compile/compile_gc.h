@@ -355,7 +355,8 @@ void SinglePassCompiler<M>::gc(TypeId type, std::uint32_t operand, TypeId) {
     } else if constexpr (kOp == ArrayNewDefault) {
         call_new(Helper::array_new_default, 1, {type_address()});
     } else if constexpr (kOp == ArrayNewFixed) {
-        new_object(object_type(), fields(), operand, [&](std::uint32_t i) { return object_type().bytes + (i << object_type().element_log2); });
+        new_object(object_type(), fields(), operand,
+                   [&](std::uint32_t i) { return object_type().bytes + (i << object_type().element_log2); });
     } else if constexpr (kOp == ArrayNewData) {
         call_new(Helper::array_new_data, 2, {type_address(), operand});
     } else if constexpr (kOp == ArrayNewElem) {

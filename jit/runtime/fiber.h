@@ -74,9 +74,7 @@ private:
     Fiber(Store& store, Body body, Mapping stack) noexcept;
     static void main(void* self) noexcept;
     void leave(bool for_ever) noexcept;
-    [[nodiscard]] void*& resumer_stack_pointer() noexcept {
-        return resumer_ != nullptr ? resumer_->stack_pointer_ : thread_stack_pointer_;
-    }
+    [[nodiscard]] void*& resumer_stack_pointer() noexcept { return resumer_ != nullptr ? resumer_->stack_pointer_ : thread_stack_pointer_; }
 
     Store& store_;
     Body body_;

@@ -22,7 +22,8 @@ constexpr std::uint32_t kSmallClasses = std::tuple_size_v<decltype(AllocationWin
 std::uint32_t find_bit(const std::uint64_t* words, std::uint32_t from, std::uint32_t end, bool wanted) noexcept {
     while (from < end) {
         const std::uint64_t word = wanted ? words[from / 64] : ~words[from / 64];
-        if (const std::uint64_t rest = word >> from % 64; rest != 0) return std::min(end, from + static_cast<std::uint32_t>(std::countr_zero(rest)));
+        if (const std::uint64_t rest = word >> from % 64; rest != 0)
+            return std::min(end, from + static_cast<std::uint32_t>(std::countr_zero(rest)));
         from = (from / 64 + 1) * 64;
     }
     return end;

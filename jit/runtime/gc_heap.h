@@ -28,8 +28,8 @@ class Store;
 /// What a heap has done so far. Times in nanoseconds.
 struct GcStatistics {
     std::uint64_t collections = 0;
-    std::uint64_t allocated_bytes = 0;   ///< handed out, in cells and windows
-    std::uint64_t live_bytes = 0;        ///< after the last collection
+    std::uint64_t allocated_bytes = 0;  ///< handed out, in cells and windows
+    std::uint64_t live_bytes = 0;  ///< after the last collection
     std::uint64_t longest_pause = 0;
     std::uint64_t total_pause = 0;
 };
@@ -43,8 +43,8 @@ public:
     GcHeap(const GcHeap&) = delete;
     GcHeap& operator=(const GcHeap&) = delete;
 
-    /// An object, zeroed behind its header; null: the limit is reached, or the system has no memory. May collect: everything that is to stay
-    /// must be on a fiber's stack, or in a root. `bytes`: of the whole, at least type.bytes.
+    /// An object, zeroed behind its header; null: the limit is reached, or the system has no memory. May collect: everything that is to
+    /// stay must be on a fiber's stack, or in a root. `bytes`: of the whole, at least type.bytes.
     [[nodiscard]] Object* allocate(const wasm::ObjectType& type, std::uint64_t bytes);
     [[nodiscard]] ArrayObject* allocate_array(const wasm::ObjectType& type, std::uint32_t length);
 
@@ -79,7 +79,7 @@ public:
 private:
     friend class Marker;
 
-    static constexpr std::uint32_t kWindowBytes = 4096;      ///< of a window: zeroed at once, so no larger than what a cache keeps
+    static constexpr std::uint32_t kWindowBytes = 4096;  ///< of a window: zeroed at once, so no larger than what a cache keeps
     static constexpr std::uint32_t kMaxCellBytes = 16 * 1024;
     static constexpr std::uint32_t kSizeClasses = 43;
     static constexpr std::uint32_t kMaxCells = kBlockBytes / AllocationWindows::kMinBytes;
@@ -92,9 +92,9 @@ private:
         std::uint8_t size_class = 0;
         std::uint16_t cells = 0;
         std::uint32_t cell_bytes = 0;
-        std::uint32_t reciprocal = 0;   ///< cell of an offset: offset * reciprocal >> 32
-        std::uint32_t clean_from = 0;   ///< bytes from here on are zero
-        std::uint32_t blocks = 0;       ///< large: how many; large_rest: how many blocks after the first
+        std::uint32_t reciprocal = 0;  ///< cell of an offset: offset * reciprocal >> 32
+        std::uint32_t clean_from = 0;  ///< bytes from here on are zero
+        std::uint32_t blocks = 0;  ///< large: how many; large_rest: how many blocks after the first
     };
     struct Bits {
         std::array<std::uint64_t, kMaxCells / 64> allocated, marked;
@@ -105,9 +105,9 @@ private:
         std::uint32_t cell = 0;
     };
     struct SizeClass {
-        std::uint32_t current = kNoBlock;   ///< block that cells are taken from, from `cursor` on
+        std::uint32_t current = kNoBlock;  ///< block that cells are taken from, from `cursor` on
         std::uint32_t cursor = 0;
-        std::vector<std::uint32_t> partial; ///< blocks with free cells, the next one last
+        std::vector<std::uint32_t> partial;  ///< blocks with free cells, the next one last
     };
 
     [[nodiscard]] static std::uint32_t size_class(std::uint32_t bytes) noexcept;
@@ -138,10 +138,10 @@ private:
     Mapping block_memory_, bit_memory_;  ///< untouched parts cost nothing
     Block* blocks_ = nullptr;
     Bits* bits_ = nullptr;
-    std::uint32_t capacity_ = 0;      ///< blocks
-    std::uint32_t used_ = 0;          ///< blocks below were in use once
-    std::uint32_t committed_ = 0;     ///< blocks below can be accessed
-    std::uint32_t lowest_free_ = 0;   ///< no block below is free
+    std::uint32_t capacity_ = 0;  ///< blocks
+    std::uint32_t used_ = 0;  ///< blocks below were in use once
+    std::uint32_t committed_ = 0;  ///< blocks below can be accessed
+    std::uint32_t lowest_free_ = 0;  ///< no block below is free
     std::array<SizeClass, kSizeClasses> classes_;
     std::uint64_t since_collection_ = 0;
     std::uint64_t threshold_ = kLeastThreshold;

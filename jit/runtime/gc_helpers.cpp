@@ -10,6 +10,7 @@
 #include "jit/runtime/gc_heap.h"
 #include "jit/runtime/gc_helpers.h"
 #include "jit/runtime/gc_object.h"
+#include "jit/runtime/helpers.h"
 #include "jit/runtime/instance.h"
 #include "jit/runtime/store.h"
 
@@ -28,10 +29,6 @@ ArrayObject* array_at(std::uint64_t reference) noexcept { return reinterpret_cas
 
 GcHeap& heap_of(InstanceHeader* header) noexcept { return Instance::of(header).store().heap(); }
 
-constexpr bool in_bounds(std::uint64_t offset, std::uint64_t count, std::uint64_t length) noexcept {
-    return offset <= length && count <= length - offset;
-}
-
 /// A value as generated code passes it: in a register, or for 16 bytes the address of its slot.
 wasm::V128 passed_value(const wasm::ObjectType& array, std::uint64_t value) noexcept {
     if (array.element_log2 < 4) return {value, 0};
@@ -41,7 +38,8 @@ wasm::V128 passed_value(const wasm::ObjectType& array, std::uint64_t value) noex
 }
 
 /// Copies from a data segment; the caller has checked the array's bounds.
-TrapCode copy_data(Instance& instance, ArrayObject& array, std::uint64_t index, std::uint64_t offset, std::uint64_t count, std::uint64_t segment) {
+TrapCode copy_data(Instance& instance, ArrayObject& array, std::uint64_t index, std::uint64_t offset, std::uint64_t count,
+                   std::uint64_t segment) {
     const std::span<const std::uint8_t> data = instance.data_segment(static_cast<std::uint32_t>(segment));
     const std::uint64_t bytes = count << array.type->element_log2;
     if (!in_bounds(offset, bytes, data.size())) return TrapCode::memory_out_of_bounds;
@@ -49,7 +47,8 @@ TrapCode copy_data(Instance& instance, ArrayObject& array, std::uint64_t index, 
     return instance.compiled().file_changed() ? TrapCode::file_changed : TrapCode::none;
 }
 
-TrapCode copy_elements(Instance& instance, ArrayObject& array, std::uint64_t index, std::uint64_t offset, std::uint64_t count, std::uint64_t segment) {
+TrapCode copy_elements(Instance& instance, ArrayObject& array, std::uint64_t index, std::uint64_t offset, std::uint64_t count,
+                       std::uint64_t segment) {
     const auto number = static_cast<std::uint32_t>(segment);
     if (!in_bounds(offset, count, instance.element_count(number))) return TrapCode::table_out_of_bounds;
     auto* to = reinterpret_cast<std::uint64_t*>(array.elements()) + index;
@@ -100,17 +99,20 @@ std::uint64_t pollux_helper_array_new_default(InstanceHeader* header, std::uint6
     return reference(heap_of(header).allocate_array(object_type(type), static_cast<std::uint32_t>(length)));
 }
 
-std::uint64_t pollux_helper_array_new_data(InstanceHeader* header, std::uint64_t offset, std::uint64_t length, std::uint64_t type, std::uint64_t segment) {
+std::uint64_t pollux_helper_array_new_data(InstanceHeader* header, std::uint64_t offset, std::uint64_t length, std::uint64_t type,
+                                           std::uint64_t segment) {
     const std::uint64_t available = Instance::of(header).data_segment(static_cast<std::uint32_t>(segment)).size();
     return new_from_segment(header, offset, length, object_type(type), segment, available, TrapCode::memory_out_of_bounds, copy_data);
 }
 
-std::uint64_t pollux_helper_array_new_elem(InstanceHeader* header, std::uint64_t offset, std::uint64_t length, std::uint64_t type, std::uint64_t segment) {
+std::uint64_t pollux_helper_array_new_elem(InstanceHeader* header, std::uint64_t offset, std::uint64_t length, std::uint64_t type,
+                                           std::uint64_t segment) {
     const std::uint64_t available = Instance::of(header).element_count(static_cast<std::uint32_t>(segment));
     return new_from_segment(header, offset, length, object_type(type), segment, available, TrapCode::table_out_of_bounds, copy_elements);
 }
 
-std::uint64_t pollux_helper_array_fill(InstanceHeader* /*header*/, std::uint64_t array, std::uint64_t index, std::uint64_t value, std::uint64_t count) {
+std::uint64_t pollux_helper_array_fill(InstanceHeader* /*header*/, std::uint64_t array, std::uint64_t index, std::uint64_t value,
+                                       std::uint64_t count) {
     if (array == 0) return code(TrapCode::null_reference);
     ArrayObject& target = *array_at(array);
     if (!in_bounds(index, count, target.length)) return code(TrapCode::array_out_of_bounds);
@@ -123,7 +125,8 @@ std::uint64_t pollux_helper_array_copy(InstanceHeader* /*header*/, std::uint64_t
     if (to == 0 || from == 0) return code(TrapCode::null_reference);
     ArrayObject& target = *array_at(to);
     ArrayObject& source = *array_at(from);
-    if (!in_bounds(to_index, count, target.length) || !in_bounds(from_index, count, source.length)) return code(TrapCode::array_out_of_bounds);
+    if (!in_bounds(to_index, count, target.length) || !in_bounds(from_index, count, source.length))
+        return code(TrapCode::array_out_of_bounds);
     const std::uint8_t log2 = target.type->element_log2;
     std::memmove(target.elements() + (to_index << log2), source.elements() + (from_index << log2), count << log2);
     return 0;

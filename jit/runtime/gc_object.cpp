@@ -23,10 +23,10 @@ void fill_elements(ArrayObject& array, std::uint64_t index, std::uint64_t count,
     std::uint8_t* const at = array.elements() + (index << log2);
     const auto fill = [&]<class T>(T element) { std::fill_n(reinterpret_cast<T*>(at), count, element); };
     switch (log2) {
-        case 0: std::memset(at, static_cast<int>(value.low & 0xff), count); break;
-        case 1: fill(static_cast<std::uint16_t>(value.low)); break;
-        case 2: fill(static_cast<std::uint32_t>(value.low)); break;
-        case 3: fill(value.low); break;
+        case 0:  std::memset(at, static_cast<int>(value.low & 0xff), count); break;
+        case 1:  fill(static_cast<std::uint16_t>(value.low)); break;
+        case 2:  fill(static_cast<std::uint32_t>(value.low)); break;
+        case 3:  fill(value.low); break;
         default: fill(value); break;
     }
 }
@@ -38,7 +38,8 @@ wasm::TypeId type_of(const Object& object) noexcept {
 
 std::optional<ObjectView> ObjectView::of(Store& store, const Value& reference) noexcept {
     Object* object = store.heap().find(reference.bits.low);
-    if (reference.kind != wasm::Kind::ref || reinterpret_cast<std::uint64_t>(object) != reference.bits.low || object == nullptr) return std::nullopt;
+    if (reference.kind != wasm::Kind::ref || reinterpret_cast<std::uint64_t>(object) != reference.bits.low || object == nullptr)
+        return std::nullopt;
     const wasm::ObjectType::Form form = object->type->form;
     if (form != wasm::ObjectType::Form::struct_ && form != wasm::ObjectType::Form::array) return std::nullopt;
     return ObjectView(object);
@@ -57,7 +58,8 @@ Result<Value> ObjectView::make(Store& store, wasm::TypeId type, std::span<const 
     const GcHeap::Pause pause(store.heap());
     Object* object = is_array ? store.heap().allocate_array(object_type, static_cast<std::uint32_t>(values.size()))
                               : store.heap().allocate(object_type, object_type.bytes);
-    if (object == nullptr) return fail(ErrorKind::resource, "the heap has no room for an object of " + std::to_string(values.size()) + " values");
+    if (object == nullptr)
+        return fail(ErrorKind::resource, "the heap has no room for an object of " + std::to_string(values.size()) + " values");
     const ObjectView view(object);
     for (std::size_t i = 0; i < values.size(); ++i) view.set(i, values[i]);
     return Value::ref(reinterpret_cast<std::uint64_t>(object));

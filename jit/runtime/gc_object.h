@@ -21,8 +21,8 @@ void fill_elements(ArrayObject& array, std::uint64_t index, std::uint64_t count,
 /// The defined type of an object; kNoType for a host value.
 [[nodiscard]] wasm::TypeId type_of(const Object& object) noexcept;
 
-/// A struct or an array in a host's hands. Like every reference that is only in the host's memory, it must be in a GcRoot, or nothing may be
-/// allocated or called while it is used; references in the frames of a host function that a guest called are safe.
+/// A struct or an array in a host's hands. Like every reference that is only in the host's memory, it must be in a GcRoot, or nothing may
+/// be allocated or called while it is used; references in the frames of a host function that a guest called are safe.
 class ObjectView {
 public:
     /// Nothing if `reference` is no struct or array of this store.
@@ -48,9 +48,7 @@ private:
 };
 
 /// An i31 reference: the low 31 bits of `value`.
-[[nodiscard]] constexpr Value make_i31(std::int32_t value) noexcept {
-    return Value::ref(static_cast<std::uint32_t>(value) << 1 | 1);
-}
+[[nodiscard]] constexpr Value make_i31(std::int32_t value) noexcept { return Value::ref(static_cast<std::uint32_t>(value) << 1 | 1); }
 /// The number in an i31 reference, sign-extended; nothing for any other reference.
 [[nodiscard]] constexpr std::optional<std::int32_t> i31_value(const Value& reference) noexcept {
     if ((reference.bits.low & 1) == 0) return std::nullopt;

@@ -27,10 +27,6 @@ constexpr std::uint64_t kFailed = ~std::uint64_t{0};
 using Status = std::uint64_t;
 constexpr Status status(TrapCode code) noexcept { return static_cast<Status>(code); }
 
-constexpr bool in_bounds(std::uint64_t offset, std::uint64_t count, std::uint64_t length) noexcept {
-    return offset <= length && count <= length - offset;
-}
-
 /// Between slices: whether the guest must end.
 Status check_interrupt(Store& store) noexcept {
     if (store.interrupt_pending.load(std::memory_order_relaxed) == 0) [[likely]]

@@ -80,7 +80,9 @@ bool is_trap(TrapCode code, std::string_view text) {
 }
 
 /// A number that the host makes a reference of: as externref, or as it looks below anyref.
-bool is_host_value(const Pattern& pattern) { return (pattern.type == "externref" || pattern.type == "hostref") && pattern.value.has_value(); }
+bool is_host_value(const Pattern& pattern) {
+    return (pattern.type == "externref" || pattern.type == "hostref") && pattern.value.has_value();
+}
 
 class Session {
 public:

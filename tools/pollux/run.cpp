@@ -122,8 +122,8 @@ void print_timings(const BuildTimes& times, const std::string& file) {
 
 void print_collections(const GcStatistics& heap) {
     print_message("garbage collections: " + std::to_string(heap.collections) + ", longest " + ms(heap.longest_pause) + ", all " +
-                  ms(heap.total_pause) + "; " + std::to_string(heap.allocated_bytes) + " bytes allocated, " + std::to_string(heap.live_bytes) +
-                  " live after the last");
+                  ms(heap.total_pause) + "; " + std::to_string(heap.allocated_bytes) + " bytes allocated, " +
+                  std::to_string(heap.live_bytes) + " live after the last");
 }
 
 }  // namespace
