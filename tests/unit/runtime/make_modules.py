@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Writes wasm_modules.h from modules/*.wat with wat2wasm of wabt: run it after a change of a .wat file."""
+"""Writes wasm_modules.h from modules/*.wat with wat2wasm of wabt, and gc*.wat with wasm-as of binaryen (from npm): run it after a
+change of a .wat file."""
 import pathlib
 import subprocess
 import sys
@@ -16,8 +17,10 @@ out = [
 ]
 for source in sorted((here / "modules").glob("*.wat")):
     with tempfile.NamedTemporaryFile(suffix=".wasm") as wasm:
-        options = ["--enable-threads", "--debug-names"]
-        if subprocess.run(["wat2wasm", *options, str(source), "-o", wasm.name]).returncode != 0:
+        assembler = ["wat2wasm", "--enable-threads", "--debug-names"]
+        if source.stem.startswith("gc"):
+            assembler = ["npx", "--yes", "--package=binaryen", "wasm-as", "-all", "-g"]
+        if subprocess.run([*assembler, str(source), "-o", wasm.name]).returncode != 0:
             sys.exit(f"{source} does not compile")
         data = pathlib.Path(wasm.name).read_bytes()
     name = "".join(part.capitalize() for part in source.stem.split("_"))
