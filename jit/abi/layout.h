@@ -9,7 +9,8 @@
 //                       ├ imported functions[]          {code, instance}
 //                       ├ imported globals[] ──► GlobalCell
 //                       ├ globals[]                     GlobalCell, in place
-//                       └ types[]                       TypeId, by index; for code that must not know this process's ids
+//                       ├ types[]                       TypeId, by index; for code that must not know this process's ids
+//                       └ object_types[] ► ObjectType   … and addresses
 //
 // The variable part's offsets are a function of the module alone (InstanceLayout). A host function is called with the
 // context register pointing at a HostFunction, whose first field is the store too.
@@ -155,6 +156,7 @@ struct InstanceLayout {
     std::uint32_t imported_globals = 0;    ///< GlobalCell*[]
     std::uint32_t globals = 0;             ///< GlobalCell[], own ones
     std::uint32_t types = 0;  ///< TypeId[]
+    std::uint32_t object_types = 0;  ///< const ObjectType*[]
     std::uint32_t imported_global_count = 0;
     std::uint32_t size = 0;                ///< bytes of the whole
 
@@ -172,6 +174,7 @@ struct InstanceLayout {
         imported_globals = place(module.imported_globals, sizeof(GlobalCell*));
         globals = place(module.globals.size() - module.imported_globals, sizeof(GlobalCell));
         types = place(module.types.size(), sizeof(wasm::TypeId));
+        object_types = place(module.types.size(), sizeof(const wasm::ObjectType*));
         imported_global_count = module.imported_globals;
         size = static_cast<std::uint32_t>(at);
     }

@@ -74,7 +74,9 @@ void SinglePassCompiler<M>::test_display(Reg type, TypeId wanted, Label* miss) {
         masm_.load(LoadOp::u64, type, {type, kNoReg, offsetof(ObjectType, whole_display)});
         masm_.load(LoadOp::u32, type, {type, kNoReg, entry});
     }
-    miss_if(IntCond::ne, Width::w32, type, Operand::imm(static_cast<std::int32_t>(wanted)), miss);
+    if (!environment_->portable) return miss_if(IntCond::ne, Width::w32, type, Operand::imm(static_cast<std::int32_t>(wanted)), miss);
+    load_type(M::kScratchGp, wanted);
+    miss_if(IntCond::ne, Width::w32, type, M::kScratchGp, miss);
 }
 
 /// Brings the reference on top of the stack into a register and leaves it there.

@@ -10,6 +10,8 @@
 // written. A null reference is found by the fault of the access itself.
 #pragma once
 
+#include <algorithm>
+
 #include "jit/compile/compiler.h"
 #include "jit/wasm/object_type.h"
 
@@ -46,14 +48,33 @@ void SinglePassCompiler<M>::take_new_object() {
     masm_.bind(made);
 }
 
+/// The address of a type's ObjectType, which portable code reads from the instance.
+template <class M>
+void SinglePassCompiler<M>::load_object_type(Reg d, TypeId type) {
+    if (!environment_->portable)
+        return masm_.mov_imm(Width::w64, d, reinterpret_cast<std::uint64_t>(&wasm::TypeRegistry::object_type(type)));
+    const auto index = static_cast<std::size_t>(std::ranges::find(module_->types, type) - module_->types.begin());
+    const std::size_t offset = environment_->layout->object_types + index * sizeof(const wasm::ObjectType*);
+    masm_.load(LoadOp::u64, d, {M::kContext, kNoReg, static_cast<std::int32_t>(offset)});
+}
+
+/// The same as a helper's operand.
+template <class M>
+void SinglePassCompiler<M>::push_object_type(TypeId type) {
+    const Reg reg = allocate_gp();
+    load_object_type(reg, type);
+    push_reg(Kind::i64, reg);
+}
+
 /// A new object in a register, which is taken: zeroed but for its header. Operands stay on the stack. `length`: of an array.
 template <class M>
-Reg SinglePassCompiler<M>::allocate_object(const wasm::ObjectType& type, std::uint32_t length) {
+Reg SinglePassCompiler<M>::allocate_object(TypeId id, std::uint32_t length) {
+    const wasm::ObjectType& type = wasm::TypeRegistry::object_type(id);
     const bool is_array = type.form == wasm::ObjectType::Form::array;
     const std::uint64_t bytes = type.bytes + (std::uint64_t{length} << type.element_log2);
-    const auto type_address = reinterpret_cast<std::uint64_t>(&type);
     if (bytes > AllocationWindows::kMaxBytes) {
-        call_helper(Helper::object_new, 0, {type_address, length});
+        push_object_type(id);
+        call_helper(Helper::object_new, 1, {length});
         take_new_object();
         return M::kResultGp;
     }
@@ -66,7 +87,7 @@ Reg SinglePassCompiler<M>::allocate_object(const wasm::ObjectType& type, std::ui
     if (stopped_) return object;
     SlowPath& slow = slow_paths_.emplace_back();
     slow.object = object;
-    slow.type = type_address;
+    slow.type = id;
     slow.length = length;
     slow.wasm_offset = position_->offset;
     remember_registers(slow);
@@ -77,7 +98,7 @@ Reg SinglePassCompiler<M>::allocate_object(const wasm::ObjectType& type, std::ui
     masm_.load(LoadOp::u64, M::kScratchGp, {windows, kNoReg, window_end});
     masm_.compare_branch(IntCond::gt_u, Width::w64, next, M::kScratchGp, slow.entry);
     masm_.store(StoreOp::b64, {windows, kNoReg, window}, next);
-    masm_.mov_imm(Width::w64, next, type_address);
+    load_object_type(next, id);
     masm_.store(StoreOp::b64, {object, kNoReg, 0}, next);
     if (is_array && length != 0) {
         masm_.mov_imm(Width::w32, next, length);
@@ -126,7 +147,7 @@ void SinglePassCompiler<M>::emit_slow_paths() {
         for (const SavedRegister& at : saved) {
             if (at.save) masm_.store_slot(at.kind, at.slot, at.reg);
         }
-        masm_.mov_imm(Width::w64, M::kHelperArguments[0], slow.type);
+        load_object_type(M::kHelperArguments[0], slow.type);
         masm_.mov_imm(Width::w64, M::kHelperArguments[1], slow.length);
         masm_.call_helper(Helper::object_new);
         take_new_object();
@@ -154,21 +175,37 @@ void SinglePassCompiler<M>::initialise(std::size_t index, const wasm::FieldType&
     masm_.store(op, at, from);
 }
 
-/// A new object whose `count` fields or elements, offset_of(i), are the top values; those are taken off.
 template <class M>
-template <class OffsetOf>
-void SinglePassCompiler<M>::new_object(const wasm::ObjectType& type, std::span<const wasm::FieldType> fields, std::uint32_t count,
-                                       OffsetOf offset_of) {
-    const bool is_array = type.form == wasm::ObjectType::Form::array;
-    const Reg object = allocate_object(type, is_array ? count : 0);
-    const std::size_t first = stack_.size() - count;
-    for (std::uint32_t i = 0; i < count; ++i) {
-        if (i % 32 == 31) prepare();
-        if (stopped_) break;
-        initialise(first + i, fields[is_array ? 0 : i], {object, kNoReg, static_cast<std::int32_t>(offset_of(i))});
+void SinglePassCompiler<M>::struct_new(TypeId type) {
+    const std::vector<wasm::FieldType>& fields = wasm::defined_type(type).fields;
+    const std::uint32_t* const offsets = wasm::TypeRegistry::object_type(type).field_offsets;
+    const Reg object = allocate_object(type, 0);
+    const std::size_t first = stack_.size() - fields.size();
+    for (std::size_t i = 0; i < fields.size() && has_space_for_more(i); ++i) {
+        initialise(first + i, fields[i], {object, kNoReg, static_cast<std::int32_t>(offsets[i])});
     }
     truncate(first);
     push_reg(Kind::ref, object);
+}
+
+template <class M>
+void SinglePassCompiler<M>::array_new_fixed(TypeId type, std::uint32_t count) {
+    const wasm::FieldType& element = wasm::defined_type(type).fields[0];
+    const std::uint8_t log2 = wasm::TypeRegistry::object_type(type).element_log2;
+    const Reg object = allocate_object(type, count);
+    const std::size_t first = stack_.size() - count;
+    for (std::uint32_t i = 0; i < count && has_space_for_more(i); ++i) {
+        initialise(first + i, element, {object, kNoReg, static_cast<std::int32_t>(wasm::ObjectType::kArrayElements + (i << log2))});
+    }
+    truncate(first);
+    push_reg(Kind::ref, object);
+}
+
+/// Asked before each of many steps of one instruction.
+template <class M>
+bool SinglePassCompiler<M>::has_space_for_more(std::size_t step) {
+    if (step % 32 == 31) prepare();
+    return !stopped_;
 }
 
 // --- access ------------------------------------------------------------------------------------------------------------------
@@ -326,11 +363,9 @@ template <wasm::Opcode kOp>
 void SinglePassCompiler<M>::gc(TypeId type, std::uint32_t operand, TypeId) {
     using enum wasm::Opcode;
     prepare();
-    const auto object_type = [&]() -> const wasm::ObjectType& { return wasm::TypeRegistry::object_type(type); };
-    const auto type_address = [&] { return reinterpret_cast<std::uint64_t>(&object_type()); };
-    const auto fields = [&]() -> std::span<const wasm::FieldType> { return wasm::defined_type(type).fields; };
     const auto call_new = [&](Helper helper, std::size_t operands, std::initializer_list<std::uint64_t> constants) {
-        call_helper(helper, operands, constants);
+        push_object_type(type);
+        call_helper(helper, operands + 1, constants);
         take_new_object();
         push_reg(Kind::ref, M::kResultGp);
     };
@@ -339,10 +374,9 @@ void SinglePassCompiler<M>::gc(TypeId type, std::uint32_t operand, TypeId) {
         masm_.trap_on_status(M::kResultGp);
     };
     if constexpr (kOp == StructNew) {
-        new_object(object_type(), fields(), static_cast<std::uint32_t>(fields().size()),
-                   [&](std::uint32_t i) { return object_type().field_offsets[i]; });
+        struct_new(type);
     } else if constexpr (kOp == StructNewDefault) {
-        push_reg(Kind::ref, allocate_object(object_type(), 0));
+        push_reg(Kind::ref, allocate_object(type, 0));
     } else if constexpr (kOp == StructGet || kOp == StructGetU) {
         struct_get(type, operand, false);
     } else if constexpr (kOp == StructGetS) {
@@ -351,16 +385,15 @@ void SinglePassCompiler<M>::gc(TypeId type, std::uint32_t operand, TypeId) {
         struct_set(type, operand);
     } else if constexpr (kOp == ArrayNew) {
         pass_by_word(1);
-        call_new(Helper::array_new, 2, {type_address()});
+        call_new(Helper::array_new, 2, {});
     } else if constexpr (kOp == ArrayNewDefault) {
-        call_new(Helper::array_new_default, 1, {type_address()});
+        call_new(Helper::array_new_default, 1, {});
     } else if constexpr (kOp == ArrayNewFixed) {
-        new_object(object_type(), fields(), operand,
-                   [&](std::uint32_t i) { return object_type().bytes + (i << object_type().element_log2); });
+        array_new_fixed(type, operand);
     } else if constexpr (kOp == ArrayNewData) {
-        call_new(Helper::array_new_data, 2, {type_address(), operand});
+        call_new(Helper::array_new_data, 2, {operand});
     } else if constexpr (kOp == ArrayNewElem) {
-        call_new(Helper::array_new_elem, 2, {type_address(), operand});
+        call_new(Helper::array_new_elem, 2, {operand});
     } else if constexpr (kOp == ArrayGet || kOp == ArrayGetU) {
         array_get(type, false);
     } else if constexpr (kOp == ArrayGetS) {

@@ -270,7 +270,7 @@ private:
         Reg object;
         std::uint32_t wasm_offset = 0;
         std::uint32_t length = 0;
-        std::uint64_t type = 0;
+        TypeId type = wasm::kNoType;
         std::size_t first_register = 0, last_register = 0;  ///< in saved_registers_
     };
     struct SavedRegister {
@@ -280,12 +280,15 @@ private:
         bool save;  ///< false: the slot has the value already
     };
     void take_new_object();
-    Reg allocate_object(const wasm::ObjectType& type, std::uint32_t length);
+    void load_object_type(Reg d, TypeId type);
+    void push_object_type(TypeId type);
+    Reg allocate_object(TypeId type, std::uint32_t length);
     void remember_registers(SlowPath& slow);
     void emit_slow_paths();
+    [[nodiscard]] bool has_space_for_more(std::size_t step);
     void initialise(std::size_t index, const wasm::FieldType& field, Address at);
-    template <class OffsetOf>
-    void new_object(const wasm::ObjectType& type, std::span<const wasm::FieldType> fields, std::uint32_t count, OffsetOf offset_of);
+    void struct_new(TypeId type);
+    void array_new_fixed(TypeId type, std::uint32_t count);
     void check_null(Reg reference, std::uint32_t offset);
     void struct_get(TypeId type, std::uint32_t index, bool is_signed);
     void struct_set(TypeId type, std::uint32_t index);

@@ -123,14 +123,14 @@ private:
             case Immediate::label: case Immediate::tag: case Immediate::function: case Immediate::type: case Immediate::local:
             case Immediate::global: case Immediate::table: case Immediate::elem: case Immediate::memory: case Immediate::data:
             case Immediate::i32: case Immediate::i64: leb(); return ok_;
-            case Immediate::block_type:  // one byte, or a type index; typed references are rare: give up
-                if (at_ < end_ && (*at_ == 0x63 || *at_ == 0x64)) return false;
+            case Immediate::block_type:  // one byte, or a type index, or a byte and a heap type
+                if (at_ < end_ && (*at_ == 0x63 || *at_ == 0x64)) ++at_;
                 leb();
                 return ok_;
             case Immediate::heap_type: leb(); return ok_;
             case Immediate::cast: return bytes(1) && (leb(), leb(), leb(), ok_);
-            case Immediate::type_field: case Immediate::type_count: case Immediate::type_type: case Immediate::type_data: case Immediate::type_elem:
-            case Immediate::type_table: case Immediate::table_table: case Immediate::elem_table: case Immediate::memory_memory:
+            case Immediate::type_field: case Immediate::type_count: case Immediate::type_type: case Immediate::type_data:
+            case Immediate::type_elem: case Immediate::type_table: case Immediate::table_table: case Immediate::elem_table: case Immediate::memory_memory:
             case Immediate::data_memory: leb(); leb(); return ok_;
             case Immediate::mem1: case Immediate::mem2: case Immediate::mem4: case Immediate::mem8: case Immediate::mem16:
                 return memarg();

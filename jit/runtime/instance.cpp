@@ -132,6 +132,8 @@ Result<> Instance::make_own() {
         if (!func_refs_) return fail(ErrorKind::resource, "out of memory for function references");
     }
     std::ranges::copy(module.types, part<wasm::TypeId>(layout.types));
+    std::ranges::transform(module.types, part<const wasm::ObjectType*>(layout.object_types),
+                           [](wasm::TypeId type) { return &wasm::TypeRegistry::object_type(type); });
     for (std::size_t i = module.imported_memories; i < module.memories.size(); ++i) {
         auto memory = store_->new_memory(module.memories[i]);
         if (!memory) return std::unexpected(std::move(memory.error()));

@@ -135,7 +135,8 @@ struct ValidateSink {
     /// first type immediate (kNoType if none); `operand` the other immediate: field, length, segment or kNoIndex;
     /// `source` the second type of array.copy.
     template <Opcode> void gc(TypeId /*type*/, std::uint32_t /*operand*/, TypeId /*source*/) {}
-    template <Opcode> void ref_test_or_cast(ValType /*source*/, ValType /*target*/) {}  ///< source: the operand's type; ref.test, ref.cast and their nullable forms
+    /// `source` is the operand's type.
+    template <Opcode> void ref_test_or_cast(ValType /*source*/, ValType /*target*/) {}  ///< ref.test, ref.cast and their nullable forms
     template <Opcode> void br_on_cast(std::uint32_t /*depth*/, ValType /*source*/, ValType /*target*/) {}
 };
 // clang-format on
