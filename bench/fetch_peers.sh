@@ -28,7 +28,7 @@ done
 PYTHONPATH=tests/programs python3 - "$cache" <<'EOF'
 import sys
 import packages
-for name in packages.PACKAGES:
+for name in "python", "pandoc":
     try:
         packages.program(name, sys.argv[1])
     except packages.Missing as reason:

@@ -3,10 +3,13 @@
 
   compare.py CASE --pollux COMMAND --node NODE --shared DIR --cache DIR
 
-Cases: python, python-files, pandoc, polybench, coremark. Exit status: 0 the same, 1 different, 77 skipped (the output says why).
+Cases: python, python-files, pandoc, polybench, coremark; and modules that use garbage-collected objects: objects runs a MoonBit program
+(its output is that of Node 22), objects-compile compiles Dart's formatter and a Java decompiler, which need a JavaScript host to run.
+Exit status: 0 the same, 1 different, 77 skipped (the output says why).
 """
 import argparse
 import glob
+import math
 import os
 import re
 import shlex
@@ -123,7 +126,44 @@ def coremark(comparison, options):
     comparison.compare("coremark", wasm, ["0x0", "0x0", "0x66", "5000", "7", "1", "2000"], clean=only_checksums)
 
 
-CASES = {"python": python, "python-files": python_files, "pandoc": pandoc, "polybench": polybench, "coremark": coremark}
+# (func (export "print_char") (param i32)): writes to standard output by lines, with fd_write.
+PRINT_CHAR = bytes.fromhex("""
+    0061736d0100000001100360047f7f7f7f017f60000060017f0002230116776173695f736e617073686f745f70726576696577310866645f7772697465000003
+    0302010205030100010606017f0141000b071702066d656d6f727902000a7072696e745f6368617200020a480220004100418008360200410423003602004101
+    41004101410810001a410024000b250041800823006a20003a0000230041016a24002000410a4623004180204672044010010b0b
+""")
+
+
+def objects(comparison, options):
+    compiler = packages.folder("moonbit", options.cache)
+    with tempfile.TemporaryDirectory(prefix="pollux-test-") as folder:
+        wasm, host = os.path.join(folder, "program.wasm"), os.path.join(folder, "host.wasm")
+        here = os.path.join(HERE, "objects")
+        subprocess.run([options.node, os.path.join(here, "compile.cjs"), compiler, os.path.join(here, "program.mbt"), wasm], check=True, timeout=300)
+        with open(host, "wb") as out:
+            out.write(PRINT_CHAR)
+        for limits in [], ["-W", "max-gc-heap-size=4MiB"]:
+            result = run(comparison.pollux + ["run", *limits, "--preload", f"spectest={host}", wasm])
+            comparison.compared += 1
+            lines = result.stdout.decode().splitlines()
+            factorial = str(math.factorial(200))
+            expected = ["tree sum: 906803677", "tree depth: 33", "queens: 92", factorial, "table: 167006", "closures: 367387"]
+            if result.returncode != 0 or lines != expected:
+                print(f"objects {limits}: status {result.returncode}, {lines}, not {expected}; {result.stderr[-2000:].decode()}")
+                comparison.failures += 1
+
+
+def objects_compile(comparison, options):
+    for name in "dart_fmt", "vineflower":
+        result = run(comparison.pollux + ["validate", packages.program(name, options.cache)])
+        print(result.stdout.decode(), end="")
+        comparison.compared += 1
+        if result.returncode != 0 or result.stderr:  # a function that is not compiled would be named there
+            print(f"{name}: status {result.returncode}, {result.stderr[-2000:].decode()}")
+            comparison.failures += 1
+
+
+CASES = {"objects": objects, "objects-compile": objects_compile, "python": python, "python-files": python_files, "pandoc": pandoc, "polybench": polybench, "coremark": coremark}
 
 
 def main():

