@@ -272,7 +272,11 @@ private:
             case TrapCode::interrupted:    return stopped("time limit reached", trap, kExitLimit);
             case TrapCode::not_compiled:   return stopped("trap: " + trap.message() + not_compiled_feature(trap), trap, kExitTrap);
             case TrapCode::fuel_exhausted: return stopped("fuel limit reached", trap, kExitLimit);
-            default:                       return stopped("trap: " + trap.message(), trap, kExitTrap);
+            case TrapCode::out_of_memory:
+                return stopped("trap: out of memory; all objects together may take " +
+                                   std::to_string(store_->options().max_gc_heap_bytes >> 20) + " MiB (-W max-gc-heap-size)",
+                               trap, kExitTrap);
+            default: return stopped("trap: " + trap.message(), trap, kExitTrap);
         }
     }
 

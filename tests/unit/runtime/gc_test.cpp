@@ -44,8 +44,8 @@ TEST_P(Gc, LongListsNeedNoRecursion) {
 }
 
 TEST_P(Gc, ArraysOfAllSizesKeepTheirContents) {
-    // Every 32768 arrays have each length once. The last 1024 are not checked.
-    EXPECT_EQ(result(instance, "churn", {Value::i32(32'768 + 1024)}).as_i64(), sum_to(32'767));
+    // Every 32768 arrays have each length once. The last 256 are not checked.
+    EXPECT_EQ(result(instance, "churn", {Value::i32(32'768 + 256)}).as_i64(), sum_to(32'767));
 }
 
 TEST_P(Gc, TheLimitIsATrap) {
@@ -157,7 +157,7 @@ TEST(GcStress, CollectsBeforeEveryAllocation) {
     EXPECT_EQ(result(*guest.instance, "list_and_garbage", {Value::i32(300), Value::i32(300)}).as_i64(), sum_to(300));
     EXPECT_GE(guest.store->heap().statistics().collections, 600U);
     EXPECT_EQ(result(*guest.instance, "places", {Value::i32(100)}).as_i64(), 5 + sum_to(30) + sum_to(10) + sum_to(20));
-    EXPECT_EQ(result(*guest.instance, "churn", {Value::i32(1100)}).as_i64() > 0, true);
+    EXPECT_GT(result(*guest.instance, "churn", {Value::i32(600)}).as_i64(), 0);
 }
 
 TEST(GcLimit, NoHeapAtAll) {

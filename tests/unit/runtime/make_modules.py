@@ -19,7 +19,8 @@ for source in sorted((here / "modules").glob("*.wat")):
     with tempfile.NamedTemporaryFile(suffix=".wasm") as wasm:
         assembler = ["wat2wasm", "--enable-threads", "--debug-names"]
         if source.stem.startswith("gc"):
-            assembler = ["npx", "--yes", "--package=binaryen", "wasm-as", "-all", "-g"]
+            features = ["gc", "reference-types", "exception-handling", "simd", "bulk-memory", "multivalue", "sign-ext", "mutable-globals"]
+            assembler = ["npx", "--yes", "--package=binaryen", "wasm-as", "-g", *(f"--enable-{feature}" for feature in features)]
         if subprocess.run([*assembler, str(source), "-o", wasm.name]).returncode != 0:
             sys.exit(f"{source} does not compile")
         data = pathlib.Path(wasm.name).read_bytes()

@@ -37,21 +37,21 @@
     (call $pause)
     (call $sum (local.get $head)))
 
-  ;; `total` arrays of growing and shrinking lengths, the last 1024 of which are kept and checked. The sum of the checked lengths.
+  ;; `total` arrays of growing and shrinking lengths, the last 256 of which are kept and checked. The sum of the checked lengths.
   (func (export "churn") (param $total i32) (result i64)
     (local $i i32) (local $length i32) (local $array (ref null $bytes)) (local $sum i64)
-    (global.set $ring (array.new_default $refs (i32.const 1024)))
+    (global.set $ring (array.new_default $refs (i32.const 256)))
     (loop $more
-      (local.set $array (ref.cast (ref null $bytes) (array.get $refs (global.get $ring) (i32.and (local.get $i) (i32.const 1023)))))
+      (local.set $array (ref.cast (ref null $bytes) (array.get $refs (global.get $ring) (i32.and (local.get $i) (i32.const 255)))))
       (if (i32.eqz (ref.is_null (local.get $array))) (then
-        (local.set $length (i32.and (i32.mul (i32.sub (local.get $i) (i32.const 1024)) (i32.const 977)) (i32.const 32767)))
+        (local.set $length (i32.and (i32.mul (i32.sub (local.get $i) (i32.const 256)) (i32.const 977)) (i32.const 32767)))
         (if (i32.ne (array.len (local.get $array)) (i32.add (local.get $length) (i32.const 1))) (then (unreachable)))
-        (if (i32.ne (array.get_u $bytes (local.get $array) (local.get $length)) (i32.and (i32.sub (local.get $i) (i32.const 1024)) (i32.const 255)))
+        (if (i32.ne (array.get_u $bytes (local.get $array) (local.get $length)) (i32.and (i32.sub (local.get $i) (i32.const 256)) (i32.const 255)))
           (then (unreachable)))
         (local.set $sum (i64.add (local.get $sum) (i64.extend_i32_u (local.get $length))))))
       (local.set $length (i32.and (i32.mul (local.get $i) (i32.const 977)) (i32.const 32767)))
       (local.set $array (array.new $bytes (local.get $i) (i32.add (local.get $length) (i32.const 1))))
-      (array.set $refs (global.get $ring) (i32.and (local.get $i) (i32.const 1023)) (local.get $array))
+      (array.set $refs (global.get $ring) (i32.and (local.get $i) (i32.const 255)) (local.get $array))
       (local.set $i (i32.add (local.get $i) (i32.const 1)))
       (br_if $more (i32.lt_u (local.get $i) (local.get $total))))
     (global.set $ring (ref.null $refs))
@@ -90,6 +90,6 @@
   (func (export "is_node") (param anyref) (result i32) (ref.test (ref $node) (local.get 0)))
   (func (export "keep") (param anyref) (global.set $kept (local.get 0)))
   (func (export "kept") (result anyref) (global.get $kept))
-  (func (export "null_field") (result i32) (struct.get $node $value (ref.null $node)))
+  (func (export "null_field") (result i32) (local $none (ref null $node)) (struct.get $node $value (local.get $none)))
   (func (export "bad_cast") (param anyref) (drop (ref.cast (ref $bytes) (local.get 0))))
 )
