@@ -142,7 +142,7 @@ def objects(comparison, options):
         subprocess.run([options.node, os.path.join(here, "compile.cjs"), compiler, os.path.join(here, "program.mbt"), wasm], check=True, timeout=300)
         with open(host, "wb") as out:
             out.write(PRINT_CHAR)
-        for limits in [], ["-W", "max-gc-heap-size=4MiB"]:
+        for limits in [], ["-W", "max-gc-heap-size=8MiB"]:
             result = run(comparison.pollux + ["run", *limits, "--preload", f"spectest={host}", wasm])
             comparison.compared += 1
             lines = result.stdout.decode().splitlines()
