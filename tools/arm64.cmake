@@ -20,4 +20,5 @@ set(CMAKE_FIND_ROOT_PATH_MODE_PACKAGE ONLY)
 include_directories(SYSTEM ${POLLUX_ARM64_SYSROOT}/usr/include)
 link_directories(${POLLUX_ARM64_SYSROOT}/usr/lib/aarch64-linux-gnu)
 
-set(CMAKE_CROSSCOMPILING_EMULATOR qemu-aarch64-static;-L;/usr/aarch64-linux-gnu)
+set(CMAKE_CROSSCOMPILING_EMULATOR
+  qemu-aarch64-static;-L;/usr/aarch64-linux-gnu;-E;LD_LIBRARY_PATH=${POLLUX_ARM64_SYSROOT}/usr/lib/aarch64-linux-gnu)

@@ -1,6 +1,8 @@
 // Loads and stores of the AArch64 masm: addresses that no instruction holds, frame slots, guest memory and its bounds.
 #include "backends/arm64/masm.h"
 
+#include <array>
+
 #include "jit/abi/layout.h"
 
 namespace pollux::arm64 {
@@ -149,8 +151,13 @@ void Masm::guest_store(StoreOp op, Address address, Operand s) {
     }
     // Checked accesses are within bounds when they get here.
     const bool probe = word.log2 != 0 && (environment_ == nullptr || environment_->bounds == BoundsMode::guard_pages);
-    if (address.index.valid() && address.offset == 0 && !probe) {
+    if (address.index.valid() && address.offset == 0 && (!probe || word.log2 <= 3)) {
         site(Site::Kind::trap, TrapCode::memory_out_of_bounds);
+        if (probe) {  // all of it, which needs no other address
+            static constexpr std::array kLoads = {kLdrb, kLdrh, kLdrW, kLdrX};
+            put(access_indexed(kLoads[word.log2], kZr, address.base.number(), address.index.number()));
+            site(Site::Kind::trap, TrapCode::memory_out_of_bounds);
+        }
         put(access_indexed(word, t, address.base.number(), address.index.number()));
         return;
     }

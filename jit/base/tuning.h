@@ -18,6 +18,10 @@ struct Tuning {
     /// Code memory: huge pages for modules with at least this many bytes of code section. Zeroing 4 KiB pages one by one costs
     /// 0.44 ns a byte, huge pages 0.05; but a small module would zero 2 MiB for nothing.
     std::size_t huge_page_threshold = 1024 * 1024;
+    /// Modules that arrive piece by piece: address space for their bytes, and so the largest that is taken; and bytes of wasm for whose
+    /// code address space is reserved. Address space costs nothing, but under qemu-user: a reservation takes 6 MiB for each GiB there.
+    std::size_t stream_reservation = 0xFFFF'FFFF;
+    std::size_t stream_expected_bytes = std::size_t{32} << 20;
     /// Memories: slots of 8 GiB kept for reuse. A kept slot saves the mmap, munmap and page-table work of a new one.
     std::size_t pooled_memory_slots = 16;
     /// Fibers: stacks kept for reuse.

@@ -13,7 +13,6 @@ constexpr std::size_t kMaxCodeBytes = std::size_t{3} << 29;        // 1.5 GiB: t
 constexpr std::size_t kMaxBranchBytes = std::size_t{120} << 20;    // what `bl` of AArch64 reaches
 constexpr std::size_t kReservedPerByte = 32;  // bytes of code for a byte of wasm: far more than seen, address space only
 constexpr std::size_t kExpectedPerByte = 8;
-constexpr std::size_t kStreamBytes = std::size_t{32} << 20;  // a module whose size is not known yet is taken for this large
 constexpr std::size_t kLazyStubBytes = 32 * 1024;
 
 }  // namespace
@@ -34,7 +33,7 @@ CompiledModule::CompiledModule(std::shared_ptr<Engine> engine) : engine_(std::mo
 CompiledModule::~CompiledModule() = default;
 
 Result<> CompiledModule::prepare(std::size_t known_bytes) {
-    const std::size_t wasm_bytes = known_bytes != 0 ? known_bytes : kStreamBytes;
+    const std::size_t wasm_bytes = known_bytes != 0 ? known_bytes : tuning.stream_expected_bytes;
     const std::size_t functions = module_->functions.size() - module_->imported_functions;
     layout_ = InstanceLayout(*module_);
     environment_.module = module_.get();

@@ -5,6 +5,7 @@
 #include <array>
 #include <string>
 
+#include "jit/base/tuning.h"
 #include "jit/wasm/bytes.h"
 #include "jit/wasm/limits.h"
 
@@ -27,7 +28,8 @@ Decoder::Decoder(FeatureSet features, ModuleConsumer& consumer)
 Result<> Decoder::feed(std::span<const std::uint8_t> chunk) {
     if (!status_) return status_;
     if (!buffer_) {
-        Result<std::shared_ptr<GrowingBuffer>> buffer = GrowingBuffer::reserve(kMaxModuleBytes);
+        Result<std::shared_ptr<GrowingBuffer>> buffer =
+            GrowingBuffer::reserve(std::min<std::uint64_t>(kMaxModuleBytes, tuning.stream_reservation));
         if (!buffer) return status_ = std::unexpected(std::move(buffer.error()));
         buffer_ = *std::move(buffer);
         bytes_ = buffer_->data();

@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "jit/base/tuning.h"
 #include "jit/runtime/runtime.h"
 
 namespace pollux {
@@ -58,6 +59,7 @@ protected:
     void SetUp() override {
         bytes_ = read_guest(GetParam());
         if (bytes_.empty()) GTEST_SKIP() << "the guest program is not built: " << GetParam();
+        tuning.stream_reservation = tuning.stream_expected_bytes = std::size_t{1} << 20;  // thousands of modules; see there
         engine_ = make_engine(CompileMode::eager);
         lazy_engine_ = make_engine(CompileMode::lazy);
         ASSERT_TRUE(engine_ != nullptr && lazy_engine_ != nullptr);

@@ -1,24 +1,37 @@
 #!/usr/bin/env python3
 """`pollux objdump` and `pollux validate`."""
 import re
+import unittest
 
-from support import TestCase, guest, main, module, pollux
+from support import EMULATED, TestCase, guest, main, module, pollux
+
+
+def has_disassembler(target):
+    """Each is a shared library that is opened when it is needed; a cross build has those of its sysroot only."""
+    return b"cannot be opened" not in (text := pollux("objdump", "--target", target, guest("tiny")).stderr) and b"needs LLVM" not in text
 
 
 class Objdump(TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.targets = [target for target in ("x86_64", "aarch64") if not EMULATED or has_disassembler(target)]
+        if not cls.targets:
+            raise unittest.SkipTest("no disassembler is installed")
+
     def dump(self, *arguments):
         result = pollux("objdump", *arguments)
         self.check(result, 0)
         return result.stdout.decode()
 
     def test_function_by_name_and_number(self):
-        by_name = self.dump("--function=deep", guest("tiny"))
+        target = ("--target", self.targets[0])
+        by_name = self.dump(*target, "--function=deep", guest("tiny"))
         number = re.match(r"function (\d+) <deep>", by_name).group(1)
-        self.assertEqual(self.dump("--function", number, guest("tiny")), by_name)
+        self.assertEqual(self.dump(*target, "--function", number, guest("tiny")), by_name)
         self.assertEqual(len(re.findall(r"^function ", by_name, re.M)), 1)
 
     def test_both_sides(self):
-        for target in "x86_64", "aarch64":
+        for target in self.targets:
             text = self.dump("--target", target, "--function=sum", guest("tiny"))
             self.assertIn("local.get", text)
             self.assertIn("i64.load32_s", text)
@@ -27,14 +40,14 @@ class Objdump(TestCase):
             self.assertRegex(text, r"(?m)^ +L\d+:")
 
     def test_names(self):
-        for target in "x86_64", "aarch64":
+        for target in self.targets:
             text = self.dump("--target", target, "--function=deep", guest("tiny"))
             self.assertRegex(text, r"(call|bl) .*function \d+.* <deep>")
             self.assertIn("stack limit", text)
             self.assertIn("trap: ", self.dump("--target", target, "--function=sum", guest("tiny")))
 
     def test_all_functions(self):
-        for target in "x86_64", "aarch64":
+        for target in self.targets:
             text = self.dump("--target", target, guest("tiny"))
             for name in "apply", "choose", "sum", "mean", "lanes", "clear", "grow", "deep":
                 self.assertRegex(text, rf"(?m)^function \d+ <{name}>")

@@ -36,6 +36,7 @@ constexpr const char* kHelp = R"(usage: spec_runner [OPTIONS] FOLDER|FILE.json..
   --lazy                compile each function at its first call
   --precompiled         compile each module into a file, and load that
   --gc-stress           collect garbage before every allocation
+  --log FILE            write what each action gave there, to compare with another run
   --only TEXT           only scripts whose path contains TEXT
   --expectations FILE   expected failures: lines `group/name:line reason`
   --jobs N              scripts at once; default: one per processor
@@ -47,6 +48,7 @@ struct Arguments {
     std::vector<std::string> paths;
     std::string only;
     std::string expectations;
+    std::string log;
     unsigned jobs = static_cast<unsigned>(std::max(1L, ::sysconf(_SC_NPROCESSORS_ONLN)));
     bool verbose = false;
 };
@@ -70,6 +72,8 @@ Arguments parse_arguments(std::vector<std::string_view> words) {
             arguments.session.precompiled = true;
         else if (word == "--gc-stress")
             arguments.session.gc_stress = true;
+        else if (word == "--log")
+            arguments.log = value();
         else if (word == "--only")
             arguments.only = value();
         else if (word == "--expectations")
@@ -85,6 +89,7 @@ Arguments parse_arguments(std::vector<std::string_view> words) {
             arguments.paths.emplace_back(word);
         }
     }
+    arguments.session.log = !arguments.log.empty();
     return arguments;
 }
 
@@ -121,12 +126,12 @@ void name_script(const std::string& path, Child& child) {
     child.script = child.group + "/" + folder.filename().string();
 }
 
-int run_child(const std::string& path, const SessionOptions& options, int fd) {
+int run_child(const std::string& path, const SessionOptions& options, const Engines& engines, int fd) {
     ::alarm(kSecondsPerScript);
     Reporter reporter(fd);
     try {
         const Script script = read_script(path);
-        run_script(script, options, reporter);
+        run_script(script, options, engines, reporter);
     } catch (const std::exception& error) {
         reporter.record(Outcome::failed, 0, error.what());
     }
@@ -134,7 +139,7 @@ int run_child(const std::string& path, const SessionOptions& options, int fd) {
     return 0;
 }
 
-Child start_child(const std::string& path, const SessionOptions& options) {
+Child start_child(const std::string& path, const SessionOptions& options, const Engines& engines) {
     Child child;
     name_script(path, child);
     int ends[2];
@@ -144,7 +149,7 @@ Child start_child(const std::string& path, const SessionOptions& options) {
     if (child.pid < 0) throw std::runtime_error(std::string("fork: ") + std::strerror(errno));
     if (child.pid == 0) {
         ::close(ends[0]);
-        ::_exit(run_child(path, options, ends[1]));
+        ::_exit(run_child(path, options, engines, ends[1]));
     }
     ::close(ends[1]);
     child.pipe = ends[0];
@@ -163,11 +168,12 @@ std::string reap(const Child& child) {
 }
 
 void run_all(const std::vector<std::string>& scripts, const Arguments& arguments, Summary& summary) {
+    const Engines engines = make_engines(arguments.session);
     std::vector<Child> children;
     std::size_t next = 0;
     while (next < scripts.size() || !children.empty()) {
         while (next < scripts.size() && children.size() < arguments.jobs)
-            children.push_back(start_child(scripts[next++], arguments.session));
+            children.push_back(start_child(scripts[next++], arguments.session, engines));
         std::vector<pollfd> waits;
         waits.reserve(children.size());
         for (const Child& child : children) waits.push_back({child.pipe, POLLIN, 0});
@@ -200,8 +206,12 @@ int run(std::vector<std::string_view> words) {
         std::printf("skipped: the test suite is not here: %s\n", missing->c_str());
         return kSkipStatus;
     }
-    Summary summary(arguments.expectations.empty() ? Expectations{} : read_expectations(arguments.expectations));
+    std::FILE* log = nullptr;
+    if (!arguments.log.empty() && (log = std::fopen(arguments.log.c_str(), "w")) == nullptr)
+        throw std::runtime_error("cannot write " + arguments.log);
+    Summary summary(arguments.expectations.empty() ? Expectations{} : read_expectations(arguments.expectations), log);
     run_all(find_scripts(arguments), arguments, summary);
+    if (log != nullptr && std::fclose(log) != 0) throw std::runtime_error("cannot write " + arguments.log);
     summary.print(arguments.verbose);
     return summary.good() ? 0 : 1;
 }

@@ -66,7 +66,11 @@ void Summary::add(const std::string& group, const std::string& script, std::stri
         const auto space = record.find(' ');
         const std::uint64_t line = std::stoull(record.substr(1));
         const std::string text = record.substr(space + 1);
-        switch (static_cast<Outcome>(record[0])) {
+        const auto outcome = static_cast<Outcome>(record[0]);
+        if (log_ != nullptr && (outcome == Outcome::accepted || outcome == Outcome::gave))
+            std::fprintf(log_, "%s:%" PRIu64 " %s\n", script.c_str(), line, outcome == Outcome::gave ? text.c_str() : "module");
+        switch (outcome) {
+            case Outcome::gave:     break;
             case Outcome::begun:    begun_line = line; break;
             case Outcome::passed:   ++counts.passed; break;
             case Outcome::failed:   fail(line, text); break;

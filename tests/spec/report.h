@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <cstdio>
 #include <map>
 #include <string>
 #include <string_view>
@@ -20,6 +21,7 @@ enum class Outcome : char {
     accepted = 'a', ///< a module was accepted; beside the command's own outcome
     rejected = 'r', ///< a module was rejected as malformed or invalid
     refused = 'u',  ///< a module needs a feature that is not supported; text: which
+    gave = 'g',     ///< text: what an action gave, or what a memory or a global holds at the end; for comparing with another ISA
     partial = 'n',  ///< an accepted module has bodies that are not compiled; text: the feature
 };
 
@@ -60,7 +62,7 @@ using Expectations = std::map<std::string, std::string>;
 /// The parent's end: counts what the children report.
 class Summary {
 public:
-    explicit Summary(Expectations expectations) : expectations_(std::move(expectations)) {}
+    Summary(Expectations expectations, std::FILE* log) : expectations_(std::move(expectations)), log_(log) {}
 
     /// All that the child of one script wrote, and how it ended: `crash` is empty or describes its death.
     void add(const std::string& group, const std::string& script, std::string_view records, const std::string& crash);
@@ -73,6 +75,7 @@ public:
 
 private:
     Expectations expectations_;
+    std::FILE* log_;  ///< null, or where the records of accepted modules and of what actions gave go
     std::map<std::string, GroupCounts> groups_;
     std::vector<Failure> failures_;
     std::map<std::string, std::uint64_t> seen_expectations_;

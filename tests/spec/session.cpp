@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <filesystem>
 #include <fstream>
 #include <functional>
@@ -84,22 +85,22 @@ bool is_host_value(const Pattern& pattern) {
     return (pattern.type == "externref" || pattern.type == "hostref") && pattern.value.has_value();
 }
 
+/// A value as both ISAs must give it: where the specification leaves bits open, which a pattern may say, without them.
+std::string determined(const Value& value, const Pattern* pattern) {
+    if (value.kind == wasm::Kind::ref) return value.bits.low == 0 ? "null" : "reference";
+    if (pattern != nullptr && pattern->type == "either") return "either";
+    const std::string text = describe(value.kind, value.bits);
+    if ((value.kind == wasm::Kind::f32 && std::isnan(value.as_f32())) || (value.kind == wasm::Kind::f64 && std::isnan(value.as_f64())))
+        return "nan";
+    if (pattern == nullptr) return text;
+    const bool has_nan = std::ranges::any_of(pattern->lanes, [](const Lane& lane) { return lane.match != Lane::Match::bits; });
+    return has_nan ? describe(*pattern) : text;
+}
+
 class Session {
 public:
-    Session(const Script& script, const SessionOptions& options, Reporter& reporter) : script_(script), reporter_(reporter) {
-        EngineOptions engine_options;
-        engine_options.mode = options.lazy ? pollux::CompileMode::lazy : pollux::CompileMode::eager;
-        if (options.explicit_bounds) engine_options.bounds = BoundsOption::explicit_checks;
-        engine_options.threads = 1;
-        auto engine = Engine::create(engine_options);
-        if (!engine) throw std::runtime_error("engine: " + engine.error().message);
-        engine_ = *std::move(engine);
-        if (options.precompiled) {
-            engine_options.portable = true;
-            auto compiling = Engine::create(engine_options);
-            if (!compiling) throw std::runtime_error("engine: " + compiling.error().message);
-            compiling_engine_ = *std::move(compiling);
-        }
+    Session(const Script& script, const SessionOptions& options, const Engines& engines, Reporter& reporter)
+        : script_(script), options_(options), reporter_(reporter), engine_(engines.running), compiling_engine_(engines.compiling) {
         auto store = Store::create(engine_, {.gc_stress = options.gc_stress});
         if (!store) throw std::runtime_error("store: " + store.error().message);
         store_ = *std::move(store);
@@ -126,9 +127,33 @@ public:
                 }
             }
         }
+        if (options_.log) log_state();
     }
 
 private:
+    void log(const std::string& text) {
+        if (options_.log) reporter_.record(Outcome::gave, line_, text);
+    }
+
+    /// What is left in the memories and globals that instances export.
+    void log_state() {
+        std::size_t number = 0;
+        for (Instance* instance : all_instances_) {
+            const std::string prefix = "instance " + std::to_string(number++) + " ";
+            for (const wasm::Export& item : instance->module().exports) {
+                const auto found = instance->find_export(item.name);
+                if (!found) continue;
+                if (const auto* memory = std::get_if<std::shared_ptr<Memory>>(&*found)) {
+                    std::uint64_t hash = 0;
+                    for (const std::uint8_t byte : (*memory)->bytes()) hash = (hash ^ byte) * 0x100'0000'01b3;
+                    log(prefix + item.name + " " + std::to_string((*memory)->bytes().size()) + " bytes " + std::to_string(hash));
+                } else if (const auto* global = std::get_if<Global>(&*found)) {
+                    log(prefix + item.name + " " + determined(global->get(), nullptr));
+                }
+            }
+        }
+    }
+
     // --- modules -------------------------------------------------------------------------------------------------------
 
     /// The host module "spectest" as the suite's own wasm: the smallest that has what the group needs.
@@ -203,6 +228,7 @@ private:
     [[nodiscard]] Instance* instantiate(const ModulePointer& module) {
         auto instance = try_instantiate(module);
         if (!instance) throw Failed{"cannot be instantiated: " + instance.error().error.message};
+        all_instances_.push_back(*instance);
         return *instance;
     }
 
@@ -246,7 +272,7 @@ private:
         throw Skipped{"argument " + describe(pattern)};
     }
 
-    [[nodiscard]] std::expected<std::vector<Value>, Trap> act(const Action& action) {
+    [[nodiscard]] std::expected<std::vector<Value>, Trap> act(const Action& action, std::span<const Pattern> expected = {}) {
         Instance* instance = look_up(instances_, current_instance_, action.module).get();
         acting_ = instance;
         if (action.kind == Action::Kind::get) {
@@ -262,7 +288,14 @@ private:
         for (const Pattern& pattern : action.arguments) arguments.push_back(argument(pattern));
         std::vector<Value> results(function.type().results.size());
         auto called = function.call(arguments, results);
-        if (called) return results;
+        if (called) {
+            std::string text = action.field;
+            for (std::size_t i = 0; i < results.size(); ++i)
+                text += " " + determined(results[i], i < expected.size() ? &expected[i] : nullptr);
+            log(text);
+            return results;
+        }
+        log(action.field + " trap: " + called.error().message());
         if (called.error().code == TrapCode::not_compiled) missed_actions_[instance] = not_compiled_feature(called.error());
         skip_if_not_compiled(called.error());
         return std::unexpected(std::move(called.error()));
@@ -291,7 +324,7 @@ private:
     }
 
     void expect_results(const Command& command) {
-        const auto results = act(command.action);
+        const auto results = act(command.action, command.expected);
         if (!results) throw Failed{command.action.field + " trapped: " + results.error().message()};
         if (results->size() != command.expected.size()) {
             throw Failed{command.action.field + " gave " + std::to_string(results->size()) + " results, not " +
@@ -389,8 +422,10 @@ private:
     }
 
     const Script& script_;
+    const SessionOptions& options_;
     Reporter& reporter_;
     std::uint64_t line_ = 0;
+    std::vector<Instance*> all_instances_;
     std::shared_ptr<Engine> engine_;
     std::shared_ptr<Engine> compiling_engine_;  ///< null: engine_ compiles
     std::unique_ptr<Store> store_;
@@ -406,6 +441,24 @@ private:
 
 }  // namespace
 
-void run_script(const Script& script, const SessionOptions& options, Reporter& reporter) { Session(script, options, reporter).run(); }
+Engines make_engines(const SessionOptions& options) {
+    EngineOptions engine_options;
+    engine_options.mode = options.lazy ? pollux::CompileMode::lazy : pollux::CompileMode::eager;
+    if (options.explicit_bounds) engine_options.bounds = BoundsOption::explicit_checks;
+    engine_options.threads = 1;
+    const auto make = [&engine_options] {
+        auto engine = Engine::create(engine_options);
+        if (!engine) throw std::runtime_error("engine: " + engine.error().message);
+        return *std::move(engine);
+    };
+    Engines engines{make(), nullptr};
+    engine_options.portable = true;
+    if (options.precompiled) engines.compiling = make();
+    return engines;
+}
+
+void run_script(const Script& script, const SessionOptions& options, const Engines& engines, Reporter& reporter) {
+    Session(script, options, engines, reporter).run();
+}
 
 }  // namespace pollux::spec

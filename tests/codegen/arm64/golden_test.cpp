@@ -155,7 +155,7 @@ TEST(Arm64Golden, GuestMemory) {
               (Lines{"ldr w0, [x27, x1]", "add x16, x27, x1", "ldr d0, [x16, #24]", "ldrsb w0, [x27, #100]", "add x16, x27, x1",
                      "add x16, x16, #18, lsl #12", "add x16, x16, #837", "ldr x0, [x16]", "mov w16, #2147483632", "add x16, x16, x1",
                      "add x16, x27, x16", "ldr x0, [x16]", "strb w2, [x27, x1]", "add x16, x27, x1", "ldrb wzr, [x16, #11]",
-                     "str w2, [x16, #8]", "add x16, x27, x1", "ldrb wzr, [x16, #7]", "str xzr, [x16]"}));
+                     "str w2, [x16, #8]", "ldr xzr, [x27, x1]", "str xzr, [x27, x1]"}));
     EXPECT_EQ(code_of([](Masm& m) { m.check_bounds(Width::w64, gp(1), 16, 48); }),
               (Lines{"ldr x16, [x28, #48]", "ldr x16, [x16, #8]", "adds x17, x1, #16", "ccmp x17, x16, #2, lo", "b.hi #4", "udf #2"}));
 }

@@ -5,6 +5,7 @@
 #include <map>
 #include <random>
 
+#include "jit/base/tuning.h"
 #include "jit/wasm/const_expr.h"
 #include "jit/wasm/name_section.h"
 #include "jit/wasm/validate.h"
@@ -78,6 +79,7 @@ TEST(HostileBytes, ChangedBytesNeverCrash) {
 
 TEST(HostileBytes, StreamingAgreesOnChangedBytes) {
     if (test::wast_folder().empty()) GTEST_SKIP() << "the conformance suites are absent: set POLLUX_SHARED";
+    tuning.stream_reservation = std::size_t{1} << 20;  // thousands of decoders; see there
     std::mt19937 random(99);
     for (const Bytes& module : samples()) {
         for (int i = 0; i < 40; ++i) {

@@ -4,6 +4,7 @@
 
 #include <map>
 
+#include "jit/base/tuning.h"
 #include "jit/wasm/validate.h"
 #include "tests/unit/wasm/shared_suites.h"
 
@@ -23,6 +24,7 @@ TEST(Suite, EveryModuleValidatesOrIsRejectedAsTheScriptsSay) {
     const std::filesystem::path folder = test::wast_folder();
     if (folder.empty()) GTEST_SKIP() << "the conformance suites are absent: set POLLUX_SHARED";
 
+    tuning.stream_reservation = std::size_t{1} << 20;  // thousands of decoders; see there
     struct Counts {
         int valid = 0, rejected = 0, refused = 0, kind_differs = 0;
     };
