@@ -18,6 +18,9 @@ SKIP = 77
 BUILD = os.path.join(os.path.dirname(__file__), "../../build/release")
 COMMAND = shlex.split(os.environ.get("POLLUX_COMMAND", f"{BUILD}/tools/pollux"))
 GUESTS = os.environ.get("POLLUX_GUESTS", f"{BUILD}/tests/guests:{BUILD}/tests/serve").split(":")
+EMULATED = len(COMMAND) > 1
+# Under qemu-user, guard pages for a guest's memory take 48 MiB.
+EMULATION_OPTIONS = ["-O", "memory-reservation=64M"] if EMULATED else []
 PATIENCE = 30  # seconds; far above what is needed, below what a hang takes
 
 
@@ -41,7 +44,7 @@ class Server:
     """A running `pollux serve`. Its messages are collected meanwhile, so that it never waits for a reader."""
 
     def __init__(self, *words, address="127.0.0.1:0"):
-        self.process = subprocess.Popen(COMMAND + ["serve", "--listen", address, *words], stdin=subprocess.DEVNULL,
+        self.process = subprocess.Popen(COMMAND + ["serve", "--listen", address, *EMULATION_OPTIONS, *words], stdin=subprocess.DEVNULL,
                                         stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self.lines = []
         self.changed = threading.Condition()

@@ -14,6 +14,7 @@ import json
 import multiprocessing
 import os
 import resource
+import shlex
 import shutil
 import subprocess
 import sys
@@ -56,7 +57,7 @@ def run_variant(task):
 def run_embedded(program, number, runtime):
     """A row that needs several guests in one process: the tests Behaviour<number>.* of the embedding test program."""
     start = time.monotonic()
-    command = [program, f"--gtest_filter=Behaviour{number}.*", "--gtest_brief=1"]
+    command = [*shlex.split(program), f"--gtest_filter=Behaviour{number}.*", "--gtest_brief=1"]
     verdict, message = PASS, ""
     try:
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60, check=False)
@@ -233,7 +234,7 @@ def main():
     parser.add_argument("--cmd", action="append", metavar="[NAME: ]TEMPLATE",
                         help="any runtime, e.g. 'rt --dir={host}::{guest} --env={env} {wasm} {args}'")
     parser.add_argument("--guests", metavar="DIR", help="built guests (default: build them with clang into a temporary directory)")
-    parser.add_argument("--embedded", metavar="PROGRAM", help="the test program for the rows with several guests in one process")
+    parser.add_argument("--embedded", metavar="COMMAND", help="the test program for the rows with several guests in one process")
     parser.add_argument("--only", type=parse_only, metavar="N[,N-M]", help="just these behaviours")
     parser.add_argument("--kinds", metavar="WORD[,WORD]", help="just the variants with one of these words (pipe, tty, socket, file...)")
     parser.add_argument("--disable", metavar="NAMES", help="value of POLLUX_DISABLE for the runtime: system calls not to use")

@@ -110,7 +110,7 @@ void Guest::end(EndReason reason) noexcept {
 
 std::uint64_t Guest::idle_time(std::uint64_t now) noexcept {
     // The kernel knows best. For other sockets, a guest that makes no calls is idle.
-    if (connection_.tcp) return std::min(now - began_, quiet_time(connection_.socket.get()));
+    if (connection_.tells_quiet_time) return std::min(now - began_, quiet_time(connection_.socket.get()).value_or(0));
     if (const std::uint64_t calls = wasi_->calls(); calls != calls_) {
         calls_ = calls;
         last_calls_ = now;
@@ -136,7 +136,7 @@ std::uint64_t Guest::check_limits(std::uint64_t now) noexcept {
             end(EndReason::idle);
             return wasi::kNever;
         }
-        const std::uint64_t wait = connection_.tcp ? limit - idle : std::min(limit - idle, limit / kLooksPerTimeout);
+        const std::uint64_t wait = connection_.tells_quiet_time ? limit - idle : std::min(limit - idle, limit / kLooksPerTimeout);
         next = std::min(next, now + std::max(wait, kShortestWait));
     }
     return next;

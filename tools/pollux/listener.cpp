@@ -50,12 +50,13 @@ std::expected<Connection, NotAccepted> Listener::accept() const {
         if (socket) {
             Connection connection;
             connection.socket = std::move(socket);
-            connection.tcp = peer.family() == AF_INET || peer.family() == AF_INET6;
+            const bool tcp = peer.family() == AF_INET || peer.family() == AF_INET6;
+            connection.tells_quiet_time = tcp && quiet_time(connection.socket.get()).has_value();
             // Peers at a Unix socket have no names.
-            connection.peer = connection.tcp ? peer.text() : address_;
+            connection.peer = tcp ? peer.text() : address_;
             const int on = 1;
             // Programs that write to a pipe or a terminal expect no delay, and have no way to ask for this.
-            if (connection.tcp) static_cast<void>(::setsockopt(connection.socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)));
+            if (tcp) static_cast<void>(::setsockopt(connection.socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)));
             return connection;
         }
         switch (errno) {
@@ -74,10 +75,10 @@ std::expected<Connection, NotAccepted> Listener::accept() const {
     }
 }
 
-std::uint64_t quiet_time(int tcp_socket) noexcept {
+std::optional<std::uint64_t> quiet_time(int tcp_socket) noexcept {
     tcp_info info{};
     socklen_t size = sizeof(info);
-    if (::getsockopt(tcp_socket, IPPROTO_TCP, TCP_INFO, &info, &size) != 0) return 0;
+    if (::getsockopt(tcp_socket, IPPROTO_TCP, TCP_INFO, &info, &size) != 0) return std::nullopt;
     return std::uint64_t{std::min(info.tcpi_last_data_sent, info.tcpi_last_data_recv)} * 1'000'000;
 }
 

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <expected>
+#include <optional>
 #include <string>
 
 #include "jit/base/error.h"
@@ -13,7 +14,7 @@ namespace pollux::cli {
 struct Connection {
     UniqueFd socket;
     std::string peer;  ///< for messages
-    bool tcp = false;
+    bool tells_quiet_time = false;  ///< quiet_time() works: a TCP connection, but not under emulators
 };
 
 /// Why no connection was accepted.
@@ -47,8 +48,8 @@ private:
     std::string unix_path_;
 };
 
-/// Nanoseconds since a byte has last been sent or received on a TCP connection.
-[[nodiscard]] std::uint64_t quiet_time(int tcp_socket) noexcept;
+/// Nanoseconds since a byte has last been sent or received on a TCP connection, if the system tells that.
+[[nodiscard]] std::optional<std::uint64_t> quiet_time(int tcp_socket) noexcept;
 
 /// Ends a connection so that the peer still gets all that was sent: closing it while input is unread would make TCP drop that.
 void hang_up(UniqueFd socket) noexcept;

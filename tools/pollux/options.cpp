@@ -192,6 +192,8 @@ constexpr std::array kSystemKeys = {
 constexpr std::array kOptimizeKeys = {
     Option{"signals-based-traps", "y|n", "n: check bounds in code, with no guard pages",
         [](RunOptions& o, std::string_view v) { return set_flag(o.explicit_bounds, v, false); }},
+    Option{"memory-reservation", "SIZE", "address space for a memory, with no guard pages; it cannot grow beyond",
+        [](RunOptions& o, std::string_view v) { return store(o.memory_reservation, parse_size(v)); }},
 };
 
 constexpr std::array kCompileKeys = {

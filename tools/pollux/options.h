@@ -66,6 +66,7 @@ struct RunOptions {
     CompileChoice compile_mode = CompileChoice::automatic;
     std::uint32_t compile_threads = 0;             ///< 0: one per processor
     bool explicit_bounds = false;
+    std::optional<std::uint64_t> memory_reservation;  ///< bytes
     std::uint32_t max_backtrace = 20;              ///< frames printed
 
     bool timings = false;                ///< print when the module arrived and was compiled

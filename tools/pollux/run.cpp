@@ -45,6 +45,7 @@ EngineOptions engine_options(const RunOptions& options) {
         options.compile_mode == CompileChoice::lazy || (options.compile_mode == CompileChoice::automatic && options.file != "-");
     engine.mode = lazy && !options.perf_map ? CompileMode::lazy : CompileMode::eager;
     engine.bounds = options.explicit_bounds ? BoundsOption::explicit_checks : BoundsOption::automatic;
+    engine.memory_reservation = options.memory_reservation.value_or(0);
     engine.fuel = options.fuel.has_value();
     engine.features = options.features;
     engine.threads = options.compile_threads;

@@ -25,13 +25,14 @@ protected:
     [[nodiscard]] std::string path() const { return folder_ + "/module.pollux"; }
 
     /// Compiles a module into path(), and returns the file's bytes.
-    [[nodiscard]] std::vector<std::uint8_t> compile(std::span<const std::uint8_t> module, EngineOptions options = {}) const {
+    [[nodiscard]] std::vector<std::uint8_t> compile(std::span<const std::uint8_t> module, EngineOptions options = {}) {
         options.portable = true;
         options.threads = 1;
         const auto compiled = must(ModuleBuilder::from_bytes(must(Engine::create(options)), module));
         std::FILE* file = std::fopen(path().c_str(), "w+b");
         must(PrecompiledFile::write(*compiled, ::fileno(file)));
         EXPECT_EQ(std::fclose(file), 0);
+        alive_.push_back(compiled);
         EXPECT_EQ(::chmod(path().c_str(), 0600), 0);
         std::ifstream in(path(), std::ios::binary);
         return {std::istreambuf_iterator<char>(in), {}};
@@ -51,6 +52,7 @@ protected:
     Guest guest_{must(Engine::create())};
 
 private:
+    std::vector<std::shared_ptr<CompiledModule>> alive_;  ///< so that the next one is compiled at another address
     std::string folder_ = "/tmp/pollux-precompiled-XXXXXX";
 };
 
