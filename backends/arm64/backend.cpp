@@ -7,6 +7,7 @@
 
 #include "backends/arm64/abi.h"
 #include "backends/arm64/compile.h"
+#include "backends/arm64/cpu_features.h"
 #include "backends/arm64/disasm.h"
 #include "backends/arm64/registers.h"
 #include "backends/arm64/stencils.h"
@@ -48,7 +49,7 @@ public:
 #endif
     }
 
-    std::string cpu_features() const override { return {}; }
+    std::string cpu_features() const override { return host_features().lse ? "lse" : ""; }
     std::unique_ptr<FunctionCompiler> make_compiler() const override { return arm64::make_compiler(); }
 
     Result<std::size_t> emit_stubs(CodeBuffer buffer, const StubTargets& targets, Stubs& stubs) const override {

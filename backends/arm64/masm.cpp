@@ -1,5 +1,5 @@
 // Frames, constants and integer operations of the AArch64 masm. Loads and stores: masm_memory.cpp; branches and calls:
-// masm_control.cpp; floats: masm_float.cpp; vectors: masm_simd.cpp.
+// masm_control.cpp; floats: masm_float.cpp; vectors: masm_simd.cpp; atomics: masm_atomic.cpp.
 #include "backends/arm64/masm.h"
 
 #include <algorithm>
@@ -24,7 +24,7 @@ constexpr std::size_t kLargeBuffer = std::size_t{16} << 20;
 
 }  // namespace
 
-Masm::Masm() {
+Masm::Masm(const CpuFeatures& features) : features_(features) {
     static_cast<void>(holder_.init(asmjit::Environment(asmjit::Arch::kAArch64)));
     holder_.setErrorHandler(&errors_);
     static_cast<void>(holder_.attach(&asm_));
@@ -391,6 +391,16 @@ void Masm::div(DivOp op, Width width, Reg d, Reg a, Reg b, bool check_zero, bool
     const bool remainder = op == DivOp::rem_s || op == DivOp::rem_u;
     put(two_source(is_signed ? TwoSource::sdiv : TwoSource::udiv, width, remainder ? x16() : d.number(), rn, rm));
     if (remainder) put(msub(width, d.number(), kX16, rm, rn));
+}
+
+void Masm::add_wide(bool subtract, Reg low, Reg high, Reg b_low, Reg b_high) {
+    put(arith(subtract ? Arith::subs : Arith::adds, Width::w64, low.number(), low.number(), b_low.number()));
+    put(add_with_carry(subtract, high.number(), high.number(), b_high.number()));
+}
+
+void Masm::mul_wide(bool is_signed, Reg low, Reg high, Reg a, Reg b) {
+    put(madd(Width::w64, low.number(), a.number(), b.number(), kZr));
+    put(mul_high(is_signed, high.number(), a.number(), b.number()));
 }
 
 void Masm::bit_count(BitOp op, Width width, Reg d, Reg a) {

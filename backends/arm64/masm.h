@@ -15,6 +15,7 @@
 #include <asmjit/core.h>
 
 #include "backends/arm64/abi.h"
+#include "backends/arm64/cpu_features.h"
 #include "backends/arm64/registers.h"
 #include "backends/arm64/stencils.h"
 #include "jit/compile/macro_assembler.h"
@@ -36,10 +37,11 @@ public:
     static constexpr auto kHelperArguments = arm64::kHelperArguments;
     static constexpr Reg kScratchGp = arm64::kScratchGp, kScratchFp = arm64::kScratchFp;
     static constexpr Reg kDivLow = kNoReg, kDivHigh = kNoReg;
+    static constexpr Reg kExchangeRegister = kNoReg;
     static constexpr std::size_t kMaxInstructionBytes = 256;
     static constexpr std::int32_t kStackArguments = kIncomingStackArea;
 
-    Masm();
+    explicit Masm(const CpuFeatures& features = host_features());
     Masm(const Masm&) = delete;
     Masm& operator=(const Masm&) = delete;
 
@@ -80,6 +82,8 @@ public:
     void mul(Width, Reg d, Reg a, Operand b);
     void shift(ShiftOp, Width, Reg d, Reg a, Operand count);
     void div(DivOp, Width, Reg d, Reg a, Reg b, bool check_zero, bool check_overflow);
+    void add_wide(bool subtract, Reg low, Reg high, Reg b_low, Reg b_high);
+    void mul_wide(bool is_signed, Reg low, Reg high, Reg a, Reg b);
     void bit_count(BitOp, Width, Reg d, Reg a);
     void extend(ExtendOp, Reg d, Reg a);
     void add_shifted(Width, Reg d, Reg a, Reg b, std::uint8_t shift);
@@ -117,6 +121,14 @@ public:
     void guest_load(LoadOp, Reg d, Address);
     void guest_store(StoreOp, Address, Operand s);
     void check_bounds(Width, Reg index, std::uint64_t end, std::int32_t cell_offset);
+
+    // --- atomics -----------------------------------------------------------------------------------------------------------
+    void check_alignment(Reg index, std::uint32_t offset, std::uint32_t bytes);
+    void atomic_load(LoadOp, Reg d, Address);
+    void atomic_store(StoreOp, Address, Reg s);
+    void atomic_update(AtomicOp, StoreOp, Reg d, Address, Reg value);
+    void atomic_compare_exchange(StoreOp, Reg d, Address, Reg expected, Reg replacement);
+    void atomic_fence();
 
     // --- SIMD --------------------------------------------------------------------------------------------------------------
     void simd_unary(wasm::Opcode, Reg d, Reg a);
@@ -198,6 +210,7 @@ private:
     void truncate_checked(bool is_signed, Width to, Width from, Reg d, Reg a);
     [[nodiscard]] unsigned address_in_register(const Address& address);
 
+    CpuFeatures features_;
     ErrorSink errors_;
     asmjit::CodeHolder holder_;
     asmjit::a64::Assembler asm_;

@@ -105,6 +105,14 @@ enum class Logic : Word {
 [[nodiscard]] constexpr Word msub(Width w, unsigned d, unsigned n, unsigned m, unsigned a) noexcept {
     return 0x1B00'8000U | sf(w) | a << 10 | rrr(d, n, m);
 }
+/// The high 64 bits of a product.
+[[nodiscard]] constexpr Word mul_high(bool is_signed, unsigned d, unsigned n, unsigned m) noexcept {
+    return (is_signed ? 0x9B40'7C00U : 0x9BC0'7C00U) | rrr(d, n, m);
+}
+/// adc, sbc on 64 bits.
+[[nodiscard]] constexpr Word add_with_carry(bool subtract, unsigned d, unsigned n, unsigned m) noexcept {
+    return (subtract ? 0xDA00'0000U : 0x9A00'0000U) | rrr(d, n, m);
+}
 enum class TwoSource : Word {
     udiv = 0x1AC0'0800,
     sdiv = 0x1AC0'0C00,
@@ -235,6 +243,27 @@ enum class Pair : Word { offset = 0x0100'0000, pre = 0x0180'0000, post = 0x0080'
 [[nodiscard]] constexpr Word str_q_pre(unsigned t, unsigned n, std::int32_t offset) noexcept {
     return 0x3C80'0C00U | (static_cast<Word>(offset) & 0x1ff) << 12 | rd(t, n);
 }
+
+// --- atomics: acquire and release; log2 of the bytes, then registers in assembly order --------------------------------------------
+[[nodiscard]] constexpr Word ldar(unsigned log2, unsigned t, unsigned n) noexcept { return 0x08DF'FC00U | log2 << 30 | rd(t, n); }
+[[nodiscard]] constexpr Word stlr(unsigned log2, unsigned t, unsigned n) noexcept { return 0x089F'FC00U | log2 << 30 | rd(t, n); }
+[[nodiscard]] constexpr Word ldaxr(unsigned log2, unsigned t, unsigned n) noexcept { return 0x085F'FC00U | log2 << 30 | rd(t, n); }
+[[nodiscard]] constexpr Word stlxr(unsigned log2, unsigned s, unsigned t, unsigned n) noexcept {
+    return 0x0800'FC00U | log2 << 30 | rrr(t, n, s);
+}
+/// The Large System Extensions: `t` receives what was there.
+enum class AtomicRmw : Word {
+    ldaddal = 0x38E0'0000,
+    ldclral = 0x38E0'1000,
+    ldeoral = 0x38E0'2000,
+    ldsetal = 0x38E0'3000,
+    swpal = 0x38E0'8000,
+    casal = 0x08E0'FC00  ///< here `s` is compared, and receives; `t` is stored
+};
+[[nodiscard]] constexpr Word atomic_rmw(AtomicRmw op, unsigned log2, unsigned s, unsigned t, unsigned n) noexcept {
+    return static_cast<Word>(op) | log2 << 30 | rrr(t, n, s);
+}
+inline constexpr Word kDmbIsh = 0xD503'3BBF;
 
 // --- floats -------------------------------------------------------------------------------------------------------------------
 enum class FpTwo : Word {

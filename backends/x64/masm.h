@@ -7,6 +7,7 @@
 //
 //   masm.cpp          frame, moves, control, calls         masm_integer.cpp  integers
 //   masm_memory.cpp   loads, stores, bounds                masm_float.cpp    floats and conversions
+//   masm_atomic.cpp   atomic accesses
 //   masm_simd.cpp     vector arithmetic                    masm_lanes.cpp    vector lanes, shuffles, loads
 #pragma once
 
@@ -63,6 +64,7 @@ public:
     static constexpr Reg kScratchFp = kScratchFpReg;
     static constexpr Reg kDivLow = kRax;
     static constexpr Reg kDivHigh = kRdx;
+    static constexpr Reg kExchangeRegister = kRax;
     static constexpr std::size_t kMaxInstructionBytes = 256;
     static constexpr std::int32_t kStackArguments = kStackArgumentsOffset;
 
@@ -104,6 +106,8 @@ public:
     void mul(Width width, Reg d, Reg a, Operand b);
     void shift(ShiftOp op, Width width, Reg d, Reg a, Operand count);
     void div(DivOp op, Width width, Reg d, Reg a, Reg b, bool check_zero, bool check_overflow);
+    void add_wide(bool subtract, Reg low, Reg high, Reg b_low, Reg b_high);
+    void mul_wide(bool is_signed, Reg low, Reg high, Reg a, Reg b);
     void bit_count(BitOp op, Width width, Reg d, Reg a);
     void extend(ExtendOp op, Reg d, Reg a);
     void add_shifted(Width width, Reg d, Reg a, Reg b, std::uint8_t shift);
@@ -141,6 +145,14 @@ public:
     void guest_load(LoadOp op, Reg d, Address address);
     void guest_store(StoreOp op, Address address, Operand s);
     void check_bounds(Width width, Reg index, std::uint64_t end, std::int32_t cell_offset);
+
+    // --- atomics -------------------------------------------------------------------------------------------------------
+    void check_alignment(Reg index, std::uint32_t offset, std::uint32_t bytes);
+    void atomic_load(LoadOp op, Reg d, Address address) { guest_load(op, d, address); }
+    void atomic_store(StoreOp op, Address address, Reg s);
+    void atomic_update(AtomicOp op, StoreOp store, Reg d, Address address, Reg value);
+    void atomic_compare_exchange(StoreOp store, Reg d, Address address, Reg expected, Reg replacement);
+    void atomic_fence();
 
     // --- SIMD ----------------------------------------------------------------------------------------------------------
     void simd_unary(wasm::Opcode op, Reg d, Reg a);
@@ -233,6 +245,7 @@ private:
     [[nodiscard]] static x86::Mem slot_memory(std::int32_t slot, std::uint32_t bytes);
     void load_from(LoadOp op, Reg d, const x86::Mem& source);
     void store_to(StoreOp op, const x86::Mem& target, Reg s);
+    void zero_extend(StoreOp store, Reg d);
 
     // SIMD (masm_simd.cpp, masm_lanes.cpp)
     void extend_high(const VectorOp& op, Reg d, Reg a);

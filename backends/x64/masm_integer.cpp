@@ -199,6 +199,15 @@ void Masm::div(DivOp op, Width width, Reg /*d*/, Reg /*a*/, Reg b, bool check_ze
     if (done >= 0) emitter_.bind_short(done);
 }
 
+void Masm::add_wide(bool subtract, Reg low, Reg high, Reg b_low, Reg b_high) {
+    as().emit(subtract ? x86::Inst::kIdSub : x86::Inst::kIdAdd, gp64(low), gp64(b_low));
+    as().emit(subtract ? x86::Inst::kIdSbb : x86::Inst::kIdAdc, gp64(high), gp64(b_high));
+}
+
+void Masm::mul_wide(bool is_signed, Reg /*low*/, Reg /*high*/, Reg /*a*/, Reg b) {
+    as().emit(is_signed ? x86::Inst::kIdImul : x86::Inst::kIdMul, gp64(b));
+}
+
 void Masm::bit_count(BitOp op, Width width, Reg d, Reg a) {
     const x86::Gp target = sized(width, d);
     const x86::Gp source = sized(width, a);

@@ -30,11 +30,6 @@ constexpr std::uint32_t load_bytes(LoadOp op) noexcept {
     return 0;
 }
 
-constexpr std::uint32_t store_bytes(StoreOp op) noexcept {
-    constexpr std::uint8_t kBytes[] = {1, 2, 4, 8, 4, 8, 16};
-    return kBytes[static_cast<std::size_t>(op)];
-}
-
 constexpr LoadOp slot_load(Kind kind) noexcept {
     constexpr LoadOp kLoads[] = {LoadOp::u32, LoadOp::u64, LoadOp::f32, LoadOp::f64, LoadOp::v128, LoadOp::u64};
     return kLoads[static_cast<std::size_t>(kind)];

@@ -22,14 +22,15 @@ std::int32_t SinglePassCompiler<M>::memory_cell(std::uint32_t memory) const {
     return static_cast<std::int32_t>(environment_->layout->memories + memory * sizeof(MemoryCell*));
 }
 
-/// Pops the index of an access of `bytes` bytes and makes its address, checked where pages do not guard it.
+/// Pops the index of an access of `bytes` bytes and makes its address, checked where pages do not guard it; `aligned`: traps if it is not a multiple.
 template <class M>
-typename SinglePassCompiler<M>::Access SinglePassCompiler<M>::access(const MemArg& memarg, std::uint32_t bytes) {
+typename SinglePassCompiler<M>::Access SinglePassCompiler<M>::access(const MemArg& memarg, std::uint32_t bytes, bool aligned) {
     constexpr std::uint64_t kFoldable = std::numeric_limits<std::int32_t>::max();
     Access access;
     access.index = pop();
     AbstractValue& index = access.index;
     std::uint64_t offset = memarg.offset;
+    if (aligned) check_alignment(index, offset, bytes);
 
     if (explicit_bounds(memarg.memory)) {
         const Width width = module_->memories[memarg.memory].limits.is_64 ? Width::w64 : Width::w32;

@@ -122,7 +122,8 @@ void SinglePassCompiler<M>::numeric() {
     else if constexpr (kOp == I64Extend16S) extend(ExtendOp::s16_64);
     else if constexpr (kOp == I32ReinterpretF32 || kOp == I64ReinterpretF64 || kOp == F32ReinterpretI32 || kOp == F64ReinterpretI64)
         reinterpret(params(kOp)[0], results(kOp)[0]);
-    else if constexpr (feature(kOp) == wasm::Feature::wide_arithmetic) not_compiled("wide-arithmetic");
+    else if constexpr (kOp == I64Add128 || kOp == I64Sub128) add_wide(kOp == I64Sub128);
+    else if constexpr (kOp == I64MulWideS || kOp == I64MulWideU) multiply_wide(kOp == I64MulWideS);
     else if constexpr (results(kOp).size() == 1 && results(kOp)[0] == Kind::v128) {
         constexpr auto kParams = params(kOp);
         if constexpr (kParams.size() == 1 && kParams[0] != Kind::v128) simd_splat(kOp, kParams[0]);
@@ -251,17 +252,7 @@ void SinglePassCompiler<M>::divide() {
         masm_.div(kDiv, kWidth, d, ra, rb, check_zero, check_overflow);
         push_result(kKind, d);
     } else {
-        constexpr RegSet kFixed = RegSet::of(M::kDivLow, M::kDivHigh);
-        // The divisor leaves the fixed registers, then the dividend comes to its own; values on the stack make room.
-        if (b.type == AbstractValue::Type::reg && kFixed.has(b.reg)) own(b, kFixed);
-        const Reg rb = use(b, kFixed);
-        if (!(a.type == AbstractValue::Type::reg && a.reg == M::kDivLow)) {
-            take(M::kDivLow);
-            load_value(a, M::kDivLow);
-            release(a);
-        }
-        claim(M::kDivLow);
-        take(M::kDivHigh);
+        const Reg rb = to_fixed_registers(a, b);
         constexpr bool kQuotient = kDiv == DivOp::div_s || kDiv == DivOp::div_u;
         const Reg result = kQuotient ? M::kDivLow : M::kDivHigh;
         masm_.div(kDiv, kWidth, result, M::kDivLow, rb, check_zero, check_overflow);
@@ -269,6 +260,64 @@ void SinglePassCompiler<M>::divide() {
         release(kQuotient ? M::kDivHigh : M::kDivLow);
         push_reg(kKind, result);
     }
+}
+
+/// Brings `a` to kDivLow, with kDivHigh free for the other half of a result. Returns where `b` is.
+template <class M>
+Reg SinglePassCompiler<M>::to_fixed_registers(AbstractValue& a, AbstractValue& b) {
+    constexpr RegSet kFixed = RegSet::of(M::kDivLow, M::kDivHigh);
+    // b leaves the fixed registers, then a comes to its own; values on the stack make room.
+    if (b.type == AbstractValue::Type::reg && kFixed.has(b.reg)) own(b, kFixed);
+    const Reg rb = use(b, kFixed);
+    if (!(a.type == AbstractValue::Type::reg && a.reg == M::kDivLow)) {
+        take(M::kDivLow);
+        load_value(a, M::kDivLow);
+        release(a);
+    }
+    claim(M::kDivLow);
+    take(M::kDivHigh);
+    return rb;
+}
+
+/// i64.add128, i64.sub128: each operand and the result are two values, the low half first.
+template <class M>
+void SinglePassCompiler<M>::add_wide(bool subtract) {
+    AbstractValue b_high = pop();
+    AbstractValue b_low = pop();
+    AbstractValue a_high = pop();
+    AbstractValue a_low = pop();
+    const Reg rb_low = use(b_low);
+    const Reg rb_high = use(b_high);
+    const Reg low = own(a_low);
+    const Reg high = own(a_high);
+    masm_.add_wide(subtract, low, high, rb_low, rb_high);
+    release(b_low);
+    release(b_high);
+    push_reg(Kind::i64, low);
+    push_reg(Kind::i64, high);
+}
+
+/// i64.mul_wide_s, i64.mul_wide_u: all 128 bits of a product.
+template <class M>
+void SinglePassCompiler<M>::multiply_wide(bool is_signed) {
+    AbstractValue b = pop();
+    AbstractValue a = pop();
+    Reg low = M::kDivLow;
+    Reg high = M::kDivHigh;
+    if constexpr (M::kDivLow.valid()) {
+        const Reg rb = to_fixed_registers(a, b);
+        masm_.mul_wide(is_signed, low, high, low, rb);
+    } else {
+        const Reg ra = use(a);
+        const Reg rb = use(b);
+        low = allocate_gp();
+        high = allocate_gp();
+        masm_.mul_wide(is_signed, low, high, ra, rb);
+        release(a);
+    }
+    release(b);
+    push_reg(Kind::i64, low);
+    push_reg(Kind::i64, high);
 }
 
 template <class M>

@@ -12,8 +12,8 @@
 //  - Guest calls and helpers clobber every register but the pinned ones: before, temporaries go to their slots and dirty homes to theirs.
 //
 // Layering: compiler.h declares, operands.h (registers, stack, homes) is used by the handlers in compile_numeric.h, compile_memory.h,
-// compile_control.h, compile_exception.h, compile_call.h, compile_reference.h, compile_gc.h, compile_cast.h, compile_simd.h. None of them
-// names a register.
+// compile_atomic.h, compile_control.h, compile_exception.h, compile_call.h, compile_reference.h, compile_gc.h, compile_cast.h,
+// compile_simd.h. None of them names a register.
 #pragma once
 
 #include <cstdint>
@@ -61,8 +61,8 @@ public:
     template <Opcode kOp> void store(const MemArg& memarg);
     template <Opcode kOp> void load_lane(const MemArg& memarg, std::uint8_t lane);
     template <Opcode kOp> void store_lane(const MemArg& memarg, std::uint8_t lane);
-    template <Opcode kOp> void atomic(const MemArg&) { not_compiled(text(kOp)); }
-    void atomic_fence() { not_compiled("atomic.fence"); }
+    template <Opcode kOp> void atomic(const MemArg& memarg);
+    void atomic_fence();
     void memory_size(std::uint32_t memory);
     void memory_grow(std::uint32_t memory);
     void memory_init(std::uint32_t segment, std::uint32_t memory);
@@ -185,6 +185,9 @@ private:
     template <Width kWidth> void multiply();
     template <ShiftOp kShift, Width kWidth> void shift();
     template <DivOp kDiv, Width kWidth> void divide();
+    Reg to_fixed_registers(AbstractValue& a, AbstractValue& b);
+    void add_wide(bool subtract);
+    void multiply_wide(bool is_signed);
     template <BitOp kBit, Width kWidth> void bit_count();
     void extend(ExtendOp op);
     void compare(IntCond cond, Width width);
@@ -206,12 +209,18 @@ private:
         AbstractValue index;                 ///< to release after the access
         Reg base = kNoReg;           ///< temporary holding another memory's base, or kNoReg
     };
-    Access access(const MemArg& memarg, std::uint32_t bytes);
+    Access access(const MemArg& memarg, std::uint32_t bytes, bool aligned = false);
     void release(const Access& access);
     [[nodiscard]] bool explicit_bounds(std::uint32_t memory) const;
     [[nodiscard]] Address global_address(std::uint32_t global, Reg& pointer);
     void call_helper(Helper helper, std::size_t operands, std::initializer_list<std::uint64_t> constants);
     [[nodiscard]] std::int32_t memory_cell(std::uint32_t memory) const;
+
+    // --- compile_atomic.h ------------------------------------------------------------------------------------------------
+    void check_alignment(AbstractValue& index, std::uint64_t offset, std::uint32_t bytes);
+    void atomic_update(AtomicOp op, StoreOp store, Kind kind, const MemArg& memarg);
+    void compare_exchange(StoreOp store, Kind kind, const MemArg& memarg);
+    void wait_or_notify(Helper helper, std::size_t operands, const MemArg& memarg);
 
     // --- compile_simd.h --------------------------------------------------------------------------------------------------
     void simd_unary(Opcode op);
@@ -350,6 +359,7 @@ private:
 #include "jit/compile/compile_numeric.h"
 #include "jit/compile/compile_simd.h"
 #include "jit/compile/compile_memory.h"
+#include "jit/compile/compile_atomic.h"
 #include "jit/compile/compile_reference.h"
 #include "jit/compile/compile_control.h"
 #include "jit/compile/compile_exception.h"

@@ -44,6 +44,14 @@ enum class FpUnOp : std::uint8_t { abs, neg, sqrt, ceil, floor, trunc, nearest }
 enum class LoadOp : std::uint8_t { u8, u16, u32, s8_32, s16_32, s8_64, s16_64, s32_64, u64, f32, f64, v128 };
 enum class StoreOp : std::uint8_t { b8, b16, b32, b64, f32, f64, v128 };
 
+[[nodiscard]] constexpr std::uint32_t store_bytes(StoreOp op) noexcept {
+    constexpr std::array<std::uint8_t, 7> kBytes = {1, 2, 4, 8, 4, 8, 16};
+    return kBytes[static_cast<std::size_t>(op)];
+}
+
+/// Atomic read-modify-writes, in the order of their opcodes.
+enum class AtomicOp : std::uint8_t { add, sub, and_, or_, xor_, exchange };
+
 [[nodiscard]] constexpr IntCond negate(IntCond cond) noexcept {
     constexpr std::array kNegated = {IntCond::ne, IntCond::eq, IntCond::ge_s, IntCond::ge_u, IntCond::le_s,
                                      IntCond::le_u, IntCond::gt_s, IntCond::gt_u, IntCond::lt_s, IntCond::lt_u};
@@ -103,6 +111,8 @@ public:
                                                       ///< which do not use them (they have others for legalising); everything else may clobber them.
     /// Division wants dividend (and quotient) in kDivLow and clobbers kDivHigh, where the remainder appears; kNoReg: any registers.
     static constexpr Reg kDivLow{}, kDivHigh{};
+    /// Atomic compare-exchange wants the expected value, and atomic and, or, xor their result, in this one; kNoReg: in any.
+    static constexpr Reg kExchangeRegister{};
     static constexpr std::size_t kMaxInstructionBytes = 256;
     static constexpr std::int32_t kStackArguments = 16;  ///< offset from the frame pointer of the incoming stack area
 
@@ -149,6 +159,10 @@ public:
     /// Traps on zero (unless !check_zero) and, for div_s, on overflow (unless !check_overflow; rem_s by -1 gives 0). With fixed registers: a is kDivLow, d is
     /// kDivLow (div) or kDivHigh (rem), b neither.
     void div(DivOp, Width, Reg d, Reg a, Reg b, bool check_zero, bool check_overflow);
+    /// low, high ± b, 128 bits each; low and high are neither of the others.
+    void add_wide(bool subtract, Reg low, Reg high, Reg b_low, Reg b_high);
+    /// low, high = a * b, all 128 bits; low and high are different, and not a or b. With fixed registers: a and low are kDivLow, high is kDivHigh, b neither.
+    void mul_wide(bool is_signed, Reg low, Reg high, Reg a, Reg b);
     void bit_count(BitOp, Width, Reg d, Reg a);
     void extend(ExtendOp, Reg d, Reg a);
     void add_shifted(Width, Reg d, Reg a, Reg b, std::uint8_t shift);  ///< d = a + (b << shift), shift 0…3
@@ -192,6 +206,17 @@ public:
     void guest_store(StoreOp, Address, Operand s);      ///< s: register, or immediate (b8 … b64); arm64: nothing is written when it traps
     /// Traps unless index + end <= length, where length is that of the MemoryCell that the pointer at [kContext + cell_offset] points to. w64: index + end may wrap: traps.
     void check_bounds(Width, Reg index, std::uint64_t end, std::int32_t cell_offset);
+
+    // --- atomic accesses to guest memory: sequentially consistent, at an address that is a multiple of their bytes; a trap site each -------
+    /// Traps unaligned_atomic unless index + offset is a multiple of `bytes`, 2 to 8; offset < bytes.
+    void check_alignment(Reg index, std::uint32_t offset, std::uint32_t bytes);
+    void atomic_load(LoadOp, Reg d, Address);           ///< u8 … u64
+    void atomic_store(StoreOp, Address, Reg s);         ///< b8 … b64
+    /// d = what was there, zero-extended; d is none of the registers read, or kNoReg: nobody wants it.
+    void atomic_update(AtomicOp, StoreOp, Reg d, Address, Reg value);
+    /// Compares as many bits as are stored. d as above, but where kExchangeRegister is valid, d and expected both are that.
+    void atomic_compare_exchange(StoreOp, Reg d, Address, Reg expected, Reg replacement);
+    void atomic_fence();
 
     // --- SIMD, by opcode -------------------------------------------------------------------------------------------------
     void simd_unary(wasm::Opcode, Reg d, Reg a);              ///< abs, neg, not, popcnt, extend_*, extadd, ceil …, convert, trunc_sat, demote, promote

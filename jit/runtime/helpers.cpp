@@ -52,13 +52,20 @@ std::uint64_t failed_grow(wasm::Kind address_kind) noexcept { return address_kin
 /// The result of a wait or notify: low half, TrapCode in the high half.
 constexpr std::uint64_t halves(std::uint32_t value, TrapCode code) noexcept { return static_cast<std::uint64_t>(code) << 32 | value; }
 
-std::uint64_t atomic_wait(InstanceHeader* header, std::uint64_t address, std::uint64_t expected, std::uint64_t timeout,
+/// Why `bytes` bytes at index + offset cannot be waited for.
+TrapCode check_wait_address(const Memory& memory, std::uint64_t index, std::uint64_t offset, std::uint32_t bytes) noexcept {
+    const std::uint64_t address = index + offset;
+    if (address % bytes != 0) return TrapCode::unaligned_atomic;
+    return address >= index && in_bounds(address, bytes, memory.bytes().size()) ? TrapCode::none : TrapCode::memory_out_of_bounds;
+}
+
+std::uint64_t atomic_wait(InstanceHeader* header, std::uint64_t index, std::uint64_t expected, std::uint64_t timeout, std::uint64_t offset,
                           std::uint64_t memory_index, std::uint32_t bytes) {
     Instance& instance = Instance::of(header);
     const Memory& memory = instance.memory(static_cast<std::uint32_t>(memory_index));
-    if (address % bytes != 0) return halves(0, TrapCode::unaligned_atomic);
+    if (const TrapCode bad = check_wait_address(memory, index, offset, bytes); bad != TrapCode::none) return halves(0, bad);
     if (!memory.type().limits.shared) return halves(0, TrapCode::expected_shared_memory);
-    if (!in_bounds(address, bytes, memory.bytes().size())) return halves(0, TrapCode::memory_out_of_bounds);
+    const std::uint64_t address = index + offset;
     auto result = wait_at(instance.store(), memory.base + address, bytes, expected, static_cast<std::int64_t>(timeout));
     return result ? halves(static_cast<std::uint32_t>(*result), TrapCode::none) : halves(0, result.error());
 }
@@ -157,22 +164,22 @@ std::uint64_t pollux_helper_type_matches(InstanceHeader* /*header*/, std::uint64
     return wasm::is_subtype(static_cast<wasm::TypeId>(actual), static_cast<wasm::TypeId>(expected)) ? 1 : 0;
 }
 
-std::uint64_t pollux_helper_atomic_notify(InstanceHeader* header, std::uint64_t address, std::uint64_t count, std::uint64_t memory_index) {
+std::uint64_t pollux_helper_atomic_notify(InstanceHeader* header, std::uint64_t index, std::uint64_t count, std::uint64_t offset,
+                                          std::uint64_t memory_index) {
     const Memory& memory = Instance::of(header).memory(static_cast<std::uint32_t>(memory_index));
-    if (address % 4 != 0) return halves(0, TrapCode::unaligned_atomic);
-    if (!in_bounds(address, 4, memory.bytes().size())) return halves(0, TrapCode::memory_out_of_bounds);
+    if (const TrapCode bad = check_wait_address(memory, index, offset, 4); bad != TrapCode::none) return halves(0, bad);
     if (!memory.type().limits.shared) return 0;  // nobody can wait there
-    return halves(notify_at(memory.base + address, static_cast<std::uint32_t>(count)), TrapCode::none);
+    return halves(notify_at(memory.base + index + offset, static_cast<std::uint32_t>(count)), TrapCode::none);
 }
 
-std::uint64_t pollux_helper_atomic_wait32(InstanceHeader* header, std::uint64_t address, std::uint64_t expected, std::uint64_t timeout,
-                                          std::uint64_t memory_index) {
-    return atomic_wait(header, address, expected, timeout, memory_index, 4);
+std::uint64_t pollux_helper_atomic_wait32(InstanceHeader* header, std::uint64_t index, std::uint64_t expected, std::uint64_t timeout,
+                                          std::uint64_t offset, std::uint64_t memory_index) {
+    return atomic_wait(header, index, expected, timeout, offset, memory_index, 4);
 }
 
-std::uint64_t pollux_helper_atomic_wait64(InstanceHeader* header, std::uint64_t address, std::uint64_t expected, std::uint64_t timeout,
-                                          std::uint64_t memory_index) {
-    return atomic_wait(header, address, expected, timeout, memory_index, 8);
+std::uint64_t pollux_helper_atomic_wait64(InstanceHeader* header, std::uint64_t index, std::uint64_t expected, std::uint64_t timeout,
+                                          std::uint64_t offset, std::uint64_t memory_index) {
+    return atomic_wait(header, index, expected, timeout, offset, memory_index, 8);
 }
 
 std::uint64_t pollux_helper_exception_new(InstanceHeader* header, std::uint64_t tag) {

@@ -13,9 +13,10 @@ namespace {
 using wasm::Opcode;
 
 /// The instructions that `emit` yields, out-of-line traps last.
-std::vector<std::string> code_of(const std::function<void(Masm&)>& emit, Branches branches = Branches::shortest, std::uint32_t frame = 32) {
+std::vector<std::string> code_of(const std::function<void(Masm&)>& emit, Branches branches = Branches::shortest, std::uint32_t frame = 32,
+                                 const CpuFeatures& features = {}) {
     static std::vector<std::uint8_t> buffer(8 << 20);
-    Masm masm;
+    Masm masm(features);
     FunctionOutput output;
     CompileEnvironment environment;
     environment.function_table = 0x2000'0000;
@@ -158,6 +159,45 @@ TEST(Arm64Golden, GuestMemory) {
                      "str w2, [x16, #8]", "ldr xzr, [x27, x1]", "str xzr, [x27, x1]"}));
     EXPECT_EQ(code_of([](Masm& m) { m.check_bounds(Width::w64, gp(1), 16, 48); }),
               (Lines{"ldr x16, [x28, #48]", "ldr x16, [x16, #8]", "adds x17, x1, #16", "ccmp x17, x16, #2, lo", "b.hi #4", "udf #2"}));
+}
+
+TEST(Arm64Golden, Atomics) {
+    POLLUX_NEEDS_LLVM();
+    const auto emit = [](Masm& m) {
+        m.check_alignment(gp(1), 0, 4);
+        m.atomic_load(LoadOp::u16, gp(0), {kMemoryBase, gp(1), 0});
+        m.atomic_store(StoreOp::b64, {kMemoryBase, kNoReg, 0}, gp(2));
+        m.atomic_update(AtomicOp::sub, StoreOp::b32, gp(0), {kMemoryBase, gp(1), 16}, gp(2));
+        m.atomic_update(AtomicOp::exchange, StoreOp::b8, kNoReg, {kMemoryBase, kNoReg, 0}, gp(2));
+        m.atomic_compare_exchange(StoreOp::b8, gp(0), {kMemoryBase, kNoReg, 0}, gp(2), gp(3));
+        m.atomic_fence();
+    };
+    EXPECT_EQ(code_of(emit), (Lines{"tst w1, #0x3",
+                                    "b.ne #80",
+                                    "add x16, x27, x1",
+                                    "ldarh w0, [x16]",
+                                    "stlr x2, [x27]",
+                                    "add x16, x27, x1",
+                                    "add x16, x16, #16",
+                                    "ldaxr w0, [x16]",
+                                    "sub x17, x0, x2",
+                                    "stlxr w30, w17, [x16]",
+                                    "cbnz w30, #-12",
+                                    "ldaxrb w17, [x27]",
+                                    "stlxrb w30, w2, [x27]",
+                                    "cbnz w30, #-8",
+                                    "uxtb w17, w2",
+                                    "ldaxrb w0, [x27]",
+                                    "cmp w0, w17",
+                                    "b.ne #12",
+                                    "stlxrb w30, w3, [x27]",
+                                    "cbnz w30, #-16",
+                                    "dmb ish",
+                                    "udf #13"}));
+    EXPECT_EQ(code_of(emit, Branches::shortest, 32, {.lse = true}),
+              (Lines{"tst w1, #0x3", "b.ne #48", "add x16, x27, x1", "ldarh w0, [x16]", "stlr x2, [x27]", "add x16, x27, x1",
+                     "add x16, x16, #16", "neg x17, x2", "ldaddal w17, w0, [x16]", "swpalb w2, w17, [x27]", "mov x0, x2",
+                     "casalb w0, w3, [x27]", "dmb ish", "udf #13"}));
 }
 
 TEST(Arm64Golden, SlotsShareTheirWindow) {

@@ -373,6 +373,58 @@ TEST(Arm64Stencils, LoadsAndStores) {
     });
 }
 
+/// An instruction for bytes, halfwords, and words or doublewords.
+using Sizes = std::array<std::uint32_t, 3>;
+
+TEST(Arm64Stencils, Atomics) {
+    Reference reference;
+    constexpr Sizes kLdar = {Inst::kIdLdarb, Inst::kIdLdarh, Inst::kIdLdar}, kStlr = {Inst::kIdStlrb, Inst::kIdStlrh, Inst::kIdStlr};
+    constexpr Sizes kLdaxr = {Inst::kIdLdaxrb, Inst::kIdLdaxrh, Inst::kIdLdaxr};
+    constexpr Sizes kStlxr = {Inst::kIdStlxrb, Inst::kIdStlxrh, Inst::kIdStlxr};
+    struct Rmw {
+        AtomicRmw stencil;
+        Sizes inst;
+    };
+    constexpr Rmw kRmws[] = {{AtomicRmw::ldaddal, {Inst::kIdLdaddalb, Inst::kIdLdaddalh, Inst::kIdLdaddal}},
+                             {AtomicRmw::ldclral, {Inst::kIdLdclralb, Inst::kIdLdclralh, Inst::kIdLdclral}},
+                             {AtomicRmw::ldeoral, {Inst::kIdLdeoralb, Inst::kIdLdeoralh, Inst::kIdLdeoral}},
+                             {AtomicRmw::ldsetal, {Inst::kIdLdsetalb, Inst::kIdLdsetalh, Inst::kIdLdsetal}},
+                             {AtomicRmw::swpal, {Inst::kIdSwpalb, Inst::kIdSwpalh, Inst::kIdSwpal}},
+                             {AtomicRmw::casal, {Inst::kIdCasalb, Inst::kIdCasalh, Inst::kIdCasal}}};
+    for (unsigned log2 = 0; log2 < 4; ++log2) {
+        const Width w = log2 == 3 ? Width::w64 : Width::w32;
+        const std::size_t size = std::min(log2, 2U);
+        const auto at = [](unsigned n) { return a64::ptr(general_or_sp(Width::w64, n)); };
+        for_tuples2([&](unsigned t, unsigned n) {
+            ASSERT_EQ(ldar(log2, t, n), reference([&](auto& a) { return a.emit(kLdar[size], general(w, t), at(n)); }));
+            ASSERT_EQ(stlr(log2, t, n), reference([&](auto& a) { return a.emit(kStlr[size], general(w, t), at(n)); }));
+            ASSERT_EQ(ldaxr(log2, t, n), reference([&](auto& a) { return a.emit(kLdaxr[size], general(w, t), at(n)); }));
+        });
+        for_tuples3([&](unsigned s, unsigned t, unsigned n) {
+            ASSERT_EQ(stlxr(log2, s, t, n),
+                      reference([&](auto& a) { return a.emit(kStlxr[size], general(Width::w32, s), general(w, t), at(n)); }));
+            for (const auto& [op, inst] : kRmws) {
+                ASSERT_EQ(atomic_rmw(op, log2, s, t, n),
+                          reference([&](auto& a) { return a.emit(inst[size], general(w, s), general(w, t), at(n)); }));
+            }
+        });
+    }
+    EXPECT_EQ(kDmbIsh, reference([](auto& a) { return a.dmb(asmjit::Imm(11)); }));
+}
+
+TEST(Arm64Stencils, WideArithmetic) {
+    Reference reference;
+    for_tuples3([&](unsigned d, unsigned n, unsigned m) {
+        const a64::Gp rd = general(Width::w64, d);
+        const a64::Gp rn = general(Width::w64, n);
+        const a64::Gp rm = general(Width::w64, m);
+        ASSERT_EQ(mul_high(true, d, n, m), reference([&](auto& a) { return a.smulh(rd, rn, rm); }));
+        ASSERT_EQ(mul_high(false, d, n, m), reference([&](auto& a) { return a.umulh(rd, rn, rm); }));
+        ASSERT_EQ(add_with_carry(false, d, n, m), reference([&](auto& a) { return a.adc(rd, rn, rm); }));
+        ASSERT_EQ(add_with_carry(true, d, n, m), reference([&](auto& a) { return a.sbc(rd, rn, rm); }));
+    });
+}
+
 TEST(Arm64Stencils, Branches) {
     Reference reference;
     for (unsigned r = 0; r < 31; ++r) {
