@@ -401,8 +401,9 @@ TEST(Arm64Stencils, Atomics) {
             ASSERT_EQ(ldaxr(log2, t, n), reference([&](auto& a) { return a.emit(kLdaxr[size], general(w, t), at(n)); }));
         });
         for_tuples3([&](unsigned s, unsigned t, unsigned n) {
-            ASSERT_EQ(stlxr(log2, s, t, n),
-                      reference([&](auto& a) { return a.emit(kStlxr[size], general(Width::w32, s), general(w, t), at(n)); }));
+            // asmjit refuses the form for doublewords, which differs from that for words in one bit of the size.
+            ASSERT_EQ(stlxr(log2, s, t, n) & (log2 == 3 ? ~(1U << 30) : ~0U),
+                      reference([&](auto& a) { return a.emit(kStlxr[size], general(Width::w32, s), general(Width::w32, t), at(n)); }));
             for (const auto& [op, inst] : kRmws) {
                 ASSERT_EQ(atomic_rmw(op, log2, s, t, n),
                           reference([&](auto& a) { return a.emit(inst[size], general(w, s), general(w, t), at(n)); }));
