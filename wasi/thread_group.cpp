@@ -97,9 +97,10 @@ std::int32_t ThreadGroup::spawn(Instance& caller, std::uint32_t argument) {
 }
 
 void* ThreadGroup::run(void* start) {
-    const std::unique_ptr<Start> owned(static_cast<Start*>(start));
+    std::unique_ptr<Start> owned(static_cast<Start*>(start));
     const std::shared_ptr<ThreadGroup> group = owned->group;
     group->run_thread(*owned);
+    owned.reset();  // before others hear that the thread has ended: they may take down the engine, or the process
     const std::scoped_lock lock(group->mutex_);
     --group->alive_;
     group->ended_.notify_all();
