@@ -18,6 +18,10 @@ public:
     ArgumentRegisters argument_registers() const override { return {x64::kArgumentsGp.size(), x64::kArgumentsFp.size()}; }
     Result<> check_host() const override { return x64::check_baseline(); }
     std::string cpu_features() const override { return x64::names(x64::host_features()); }
+    Result<> check_deterministic_simd() const override {
+        if (x64::host_features().fma) return {};
+        return fail(ErrorKind::unsupported, "deterministic relaxed SIMD needs FMA, which this processor lacks");
+    }
     std::unique_ptr<FunctionCompiler> make_compiler() const override { return x64::make_compiler(); }
 
     Result<std::size_t> emit_stubs(CodeBuffer buffer, const StubTargets& targets, Stubs& stubs) const override {

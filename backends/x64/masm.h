@@ -255,6 +255,7 @@ private:
     void float_min_max(bool max, bool wide, Reg d, Reg a, Reg b);
     void multiply_i64x2(Reg d, Reg a, Reg b);
     void extended_multiply(wasm::Opcode op, Reg d, Reg a, Reg b);
+    void dot_signed_bytes(Reg a, Reg b);
     void fused_multiply_add(bool negated, bool wide, Reg d, Reg a, Reg b, Reg c);
     void select_bits(Reg d, Reg a, Reg b, Reg mask);
     void truncate_vector(wasm::Opcode op, Reg d, Reg a);

@@ -58,6 +58,8 @@ constexpr VectorOp kPmaxsd = pair(Inst::kIdPmaxsd, Inst::kIdVpmaxsd, true);
 constexpr VectorOp kPsllw = pair(Inst::kIdPsllw, Inst::kIdVpsllw);
 constexpr VectorOp kPslld = pair(Inst::kIdPslld, Inst::kIdVpslld);
 constexpr VectorOp kPsllq = pair(Inst::kIdPsllq, Inst::kIdVpsllq);
+constexpr VectorOp kPaddw = pair(Inst::kIdPaddw, Inst::kIdVpaddw, true);
+constexpr VectorOp kPsubw = pair(Inst::kIdPsubw, Inst::kIdVpsubw);
 constexpr VectorOp kPsrlw = pair(Inst::kIdPsrlw, Inst::kIdVpsrlw);
 constexpr VectorOp kPsrld = pair(Inst::kIdPsrld, Inst::kIdVpsrld);
 constexpr VectorOp kPsrlq = pair(Inst::kIdPsrlq, Inst::kIdVpsrlq);
@@ -107,6 +109,27 @@ constexpr V128 each8(std::uint8_t lane) noexcept { return each32(lane * 0x0101'0
 constexpr V128 each16(std::uint16_t lane) noexcept { return each32(lane * 0x0001'0001U); }
 constexpr V128 each64(std::uint64_t lane) noexcept { return {lane, lane}; }
 constexpr V128 both(double lane) noexcept { return each64(std::bit_cast<std::uint64_t>(lane)); }
+
+/// The instruction that does what a relaxed one does in the deterministic profile; itself if there is none, or if it is not relaxed.
+constexpr Opcode deterministic(Opcode op) noexcept {
+    switch (op) {
+        case Opcode::I8x16RelaxedSwizzle:         return Opcode::I8x16Swizzle;
+        case Opcode::I32x4RelaxedTruncF32x4S:     return Opcode::I32x4TruncSatF32x4S;
+        case Opcode::I32x4RelaxedTruncF32x4U:     return Opcode::I32x4TruncSatF32x4U;
+        case Opcode::I32x4RelaxedTruncF64x2SZero: return Opcode::I32x4TruncSatF64x2SZero;
+        case Opcode::I32x4RelaxedTruncF64x2UZero: return Opcode::I32x4TruncSatF64x2UZero;
+        case Opcode::I8x16RelaxedLaneselect:
+        case Opcode::I16x8RelaxedLaneselect:
+        case Opcode::I32x4RelaxedLaneselect:
+        case Opcode::I64x2RelaxedLaneselect:      return Opcode::V128Bitselect;
+        case Opcode::F32x4RelaxedMin:             return Opcode::F32x4Min;
+        case Opcode::F32x4RelaxedMax:             return Opcode::F32x4Max;
+        case Opcode::F64x2RelaxedMin:             return Opcode::F64x2Min;
+        case Opcode::F64x2RelaxedMax:             return Opcode::F64x2Max;
+        case Opcode::I16x8RelaxedQ15mulrS:        return Opcode::I16x8Q15mulrSatS;
+        default:                                  return op;
+    }
+}
 
 /// How a two-input opcode maps to instructions.
 struct Binary {
@@ -276,6 +299,13 @@ void Masm::complement(Reg d) {
 }
 
 void Masm::simd_binary(Opcode op, Reg d, Reg a, Reg b) {
+    if (environment_->relaxed_simd_deterministic) {
+        op = deterministic(op);
+        if (op == Opcode::I16x8RelaxedDotI8x16I7x16S) {
+            dot_signed_bytes(a, b);
+            return move_vector(d, kT0);
+        }
+    }
     const Binary binary = binary_form(op);
     switch (binary.form) {
         case Binary::Form::plain:        return vector(binary.op, d, a, b);
@@ -379,7 +409,32 @@ void Masm::extended_multiply(Opcode op, Reg d, Reg a, Reg b) {
 
 // --- three inputs ------------------------------------------------------------------------------------------------------------
 
+/// kT0 = the sums of pairs of products of signed bytes, modulo 2^16. pmaddubsw takes one side as unsigned and saturates, so b goes in halves:
+/// its low four bits, and its high ones plus 8, which 8 times the sum of a's bytes takes back.
+void Masm::dot_signed_bytes(Reg a, Reg b) {
+    vector(kPand, kT0, b, each8(0x0f));
+    vector(kPmaddubsw, kT0, kT0, a);
+    shift_immediate(kPsrlw, kT1, b, 4);
+    vector(kPand, kT1, kT1, each8(0x0f));
+    vector(kPxor, kT1, kT1, each8(0x08));
+    vector(kPmaddubsw, kT1, kT1, a);
+    shift_immediate(kPsllw, kT1, kT1, 4);
+    vector(kPaddw, kT0, kT0, kT1);
+    v128_const(kT1, each8(0x08));
+    vector(kPmaddubsw, kT1, kT1, a);
+    shift_immediate(kPsllw, kT1, kT1, 4);
+    vector(kPsubw, kT0, kT0, kT1);
+}
+
 void Masm::simd_ternary(Opcode op, Reg d, Reg a, Reg b, Reg c) {
+    if (environment_->relaxed_simd_deterministic) {
+        op = deterministic(op);
+        if (op == Opcode::I32x4RelaxedDotI8x16I7x16AddS) {
+            dot_signed_bytes(a, b);
+            vector(kPmaddwd, kT0, kT0, each16(1));
+            return vector(kPaddd, d, kT0, c);
+        }
+    }
     switch (op) {
         case Opcode::F32x4RelaxedMadd:  return fused_multiply_add(false, false, d, a, b, c);
         case Opcode::F32x4RelaxedNmadd: return fused_multiply_add(true, false, d, a, b, c);
@@ -439,6 +494,7 @@ void Masm::extend_high(const VectorOp& op, Reg d, Reg a) {
 }
 
 void Masm::simd_unary(Opcode op, Reg d, Reg a) {
+    if (environment_->relaxed_simd_deterministic) op = deterministic(op);
     const auto negate_lanes = [&](std::uint32_t sse, std::uint32_t avx) {
         zero_vector(kT1);
         vector(pair(sse, avx), d, kT1, a);

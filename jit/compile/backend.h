@@ -44,6 +44,7 @@ struct CompileEnvironment {
     BoundsMode bounds = BoundsMode::guard_pages;
     bool fuel = false;
     bool portable = false;  ///< code for other processes: ids of types are read from the instance (InstanceLayout::types)
+    bool relaxed_simd_deterministic = false;  ///< relaxed SIMD gives what the specification's deterministic profile says
     wasm::FeatureSet features = wasm::FeatureSet::all();
     std::uint64_t function_table = 0;  ///< CallMode::table: address of `const void*[functions]`, within ±2 GiB of the code
 };
@@ -174,6 +175,8 @@ public:
     [[nodiscard]] virtual Result<> check_host() const = 0;
     /// Optional CPU features that make_compiler()'s code makes use of, by name, separated by commas: of the host, if it is of this ISA.
     [[nodiscard]] virtual std::string cpu_features() const = 0;
+    /// Error naming the missing CPU feature when it cannot run code with CompileEnvironment::relaxed_simd_deterministic.
+    [[nodiscard]] virtual Result<> check_deterministic_simd() const { return {}; }
     [[nodiscard]] virtual std::unique_ptr<FunctionCompiler> make_compiler() const = 0;
     /// Emits all fixed stubs. Returns the bytes used.
     virtual Result<std::size_t> emit_stubs(CodeBuffer buffer, const StubTargets& targets, Stubs& stubs) const = 0;

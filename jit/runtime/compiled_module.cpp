@@ -42,6 +42,7 @@ Result<> CompiledModule::prepare(std::size_t known_bytes) {
     environment_.fuel = engine_->options().fuel;
     environment_.portable = engine_->options().portable;
     environment_.features = engine_->options().features;
+    environment_.relaxed_simd_deterministic = engine_->options().relaxed_simd_deterministic;
     code_offsets_ = std::make_unique<std::atomic<std::uint32_t>[]>(functions);
     const std::size_t wanted = std::min(kMaxCodeBytes, wasm_bytes * kReservedPerByte + (std::size_t{1} << 20));
     if (engine_->options().mode == CompileMode::lazy) return prepare_lazy(wanted);

@@ -77,6 +77,9 @@ Result<std::shared_ptr<Engine>> Engine::create(const EngineOptions& options) {
         return engine;
     }
     if (auto ready = engine->backend_.check_host(); !ready) return std::unexpected(std::move(ready.error()));
+    if (options.relaxed_simd_deterministic) {
+        if (auto ready = engine->backend_.check_deterministic_simd(); !ready) return std::unexpected(std::move(ready.error()));
+    }
     if (auto ready = prepare_signals(options.interrupt_signal); !ready) return std::unexpected(std::move(ready.error()));
     prepare_instruction_barrier();
     switch (options.bounds) {

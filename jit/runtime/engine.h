@@ -38,6 +38,7 @@ struct EngineOptions {
     const Backend* target = nullptr;                  ///< null: the host's; code for another ISA is emitted, but never run
     bool portable = false;                            ///< code for precompiled files
     wasm::FeatureSet features = wasm::FeatureSet::all();
+    bool relaxed_simd_deterministic = false;          ///< the same results of relaxed SIMD on all machines
     unsigned threads = 0;                             ///< that compile; 0: as many as the process may use
     std::size_t max_wasm_stack = std::size_t{1} << 20;  ///< bytes for guest frames
     std::uint64_t memory_reservation = 0;             ///< explicit checks: most bytes of address space for a memory; 0: 64 GiB

@@ -46,7 +46,7 @@ struct Header {
     std::uint8_t explicit_bounds = 0;
     std::uint8_t fuel = 0;
     std::uint8_t calls_by_table = 0;
-    std::uint8_t unused = 0;
+    std::uint8_t relaxed_simd_deterministic = 0;
     std::uint32_t functions = 0;     ///< own ones
     std::uint64_t code_to_table = 0; ///< distance from the code to the table of code addresses
     Part module, map_functions, map_sites, code_offsets, handlers, not_compiled, code;
@@ -224,6 +224,8 @@ Result<> check_fits(const Header& header, const Engine& engine) {
         return fail(ErrorKind::unsupported, header.fuel != 0 ? "its code counts fuel, so it needs a limit: run it with --fuel=N"
                                                              : "its code does not count fuel; compile it with --fuel");
     }
+    if (header.relaxed_simd_deterministic == 0 && engine.options().relaxed_simd_deterministic)
+        return fail(ErrorKind::unsupported, "its relaxed SIMD is not deterministic; compile it with -W relaxed-simd-deterministic");
     return {};
 }
 
@@ -296,6 +298,7 @@ Result<> PrecompiledFile::write(const CompiledModule& module, int fd) {
         return fail(ErrorKind::usage, "the names of CPU features do not fit");
     header.explicit_bounds = environment.bounds == BoundsMode::explicit_checks ? 1 : 0;
     header.fuel = environment.fuel ? 1 : 0;
+    header.relaxed_simd_deterministic = environment.relaxed_simd_deterministic ? 1 : 0;
     header.calls_by_table = environment.calls == CallMode::table ? 1 : 0;
     header.functions = static_cast<std::uint32_t>(module.module().functions.size() - module.module().imported_functions);
     header.code_to_table = module.code_memory_.end() - module.code_memory_.begin();

@@ -71,6 +71,10 @@ public:
         features.bits_ = (std::uint32_t{1} << static_cast<unsigned>(Feature::count_)) - 1;
         return features.set(Feature::custom_descriptors, false);
     }
+    /// What a command line has on: all but what is still being standardised.
+    [[nodiscard]] static constexpr FeatureSet defaults() noexcept {
+        return all().set(Feature::custom_page_sizes, false).set(Feature::wide_arithmetic, false);
+    }
 
     constexpr FeatureSet& set(Feature feature, bool on = true) noexcept {
         const auto bit = std::uint32_t{1} << static_cast<unsigned>(feature);

@@ -110,7 +110,7 @@ bool FunctionPassBase::fail_index(std::string_view what, std::uint64_t index, st
 }
 
 bool FunctionPassBase::refuse(Feature feature) {
-    return fail(ErrorKind::unsupported, "this instruction needs the feature '" + std::string(feature_name(feature)) + "', which is off");
+    return fail(ErrorKind::unsupported, lacks_feature("this instruction", feature));
 }
 
 // --- immediates ------------------------------------------------------------------------------------------------------

@@ -178,7 +178,7 @@ bool SectionDecoder::imports(Cursor& in) {
         if (!in.read_name(module_name) || !in.read_name(name) || !in.read_u8(kind)) return false;
         constexpr std::uint8_t kExactFunction = 0x20;
         if (kind == kExactFunction) {
-            return in.fail(ErrorKind::unsupported, "an exact import needs the feature 'custom-descriptors', which is not supported");
+            return in.fail(ErrorKind::unsupported, lacks_feature("an exact import", Feature::custom_descriptors));
         }
         if (kind > static_cast<std::uint8_t>(ExternKind::tag)) return in.fail(ErrorKind::malformed, "malformed import kind");
         Import& import = module_.imports.emplace_back(std::string(module_name), std::string(name), static_cast<ExternKind>(kind), 0);

@@ -61,11 +61,16 @@ const ValType& stable(ValType type) {
 
 }  // namespace
 
+std::string lacks_feature(std::string_view what, Feature feature) {
+    const std::string name(feature_name(feature));
+    const std::string why = feature == Feature::custom_descriptors ? "which is not supported" : "which is off; -W " + name + "=y allows it";
+    return std::string(what) + " needs the feature '" + name + "', " + why;
+}
+
 bool require(Cursor& in, FeatureSet features, Feature feature, std::string_view what) {
     if (features.has(feature)) [[likely]]
         return true;
-    const std::string name(feature_name(feature));
-    return in.fail(ErrorKind::unsupported, std::string(what) + " needs the feature '" + name + "', which is off");
+    return in.fail(ErrorKind::unsupported, lacks_feature(what, feature));
 }
 
 bool read_heap_type(Cursor& in, const TypeContext& context, bool nullable, ValType& out) {
@@ -73,7 +78,7 @@ bool read_heap_type(Cursor& in, const TypeContext& context, bool nullable, ValTy
     if (!in.peek_u8(byte)) return false;
     if (is_abstract_heap(byte)) return read_abstract_heap(in, context, nullable, out);
     if (byte == kExact) {
-        return in.fail(ErrorKind::unsupported, "an exact heap type needs the feature 'custom-descriptors', which is not supported");
+        return in.fail(ErrorKind::unsupported, lacks_feature("an exact heap type", Feature::custom_descriptors));
     }
 
     const std::uint64_t at = in.offset();

@@ -19,6 +19,8 @@ struct TypeContext {
     std::uint32_t group_size = 0;   ///< indices that follow `types` mean TypeRegistry::in_group(0 …), while a group is read
 };
 
+/// Why `what` is refused: it needs a feature that is off or not supported.
+[[nodiscard]] std::string lacks_feature(std::string_view what, Feature feature);
 /// `feature` is on, or the cursor fails with its name. `what` is the thing that needs it.
 bool require(Cursor& in, FeatureSet features, Feature feature, std::string_view what);
 

@@ -112,7 +112,7 @@ bool SectionDecoder::composite_type(Cursor& in, const TypeContext& context, Defi
             return require(in, features_, Feature::gc, "an array type") && field_type(in, context, out.fields[0]);
         case kDescribes:
         case kDescriptor:
-            return in.fail(ErrorKind::unsupported, "this type needs the feature 'custom-descriptors', which is not supported", at);
+            return in.fail(ErrorKind::unsupported, lacks_feature("this type", Feature::custom_descriptors), at);
         default: return in.fail(ErrorKind::malformed, "malformed type: expected func, struct or array", at);
     }
 }

@@ -359,5 +359,42 @@ class Profile(TestCase):
         self.assertRegex(text, r"(?m)^[0-9a-f]+ [0-9a-f]+ .*wait_for_input")
 
 
+class Features(TestCase):
+    def wide(self):
+        """A module with a function `wide` that needs wide arithmetic: the high half of 2^64 + 2^64 - 1 + 1."""
+        body = b"\1\1\x7e\x42\x7f\x42\1\x42\1\x42\0\xfc\x13\x21\0\x1a\x20\0\x0b"
+        return self.write_file(module((1, b"\1\x60\0\1\x7e"), (3, b"\1\0"), (7, b"\1\4wide\0\0"), (10, b"\1" + bytes([len(body)]) + body)))
+
+    def test_off_by_default_and_switched_on(self):
+        path = self.wide()
+        commands = [["run", "--invoke=wide"], ["validate"], ["objdump"]]
+        for command in commands:
+            text = self.check(pollux(*command, path), 1)
+            self.assertIn("'wide-arithmetic', which is off; -W wide-arithmetic=y allows it", text)
+            for switch in "wide-arithmetic", "wide-arithmetic=y", "all-proposals=y", "simd=n,wide-arithmetic":
+                self.check(pollux(*command, "-W", switch, path), 0)
+            self.check(pollux(*command, "-Wall-proposals=y,wide-arithmetic=n", path), 1)
+        self.check(pollux("run", "-W", "wide-arithmetic", "--invoke=wide", path), 0, b"2\n")
+
+    def test_serve_has_them_too(self):
+        text = self.check(pollux("serve", "--listen=:0", "-W", "wide-arithmetic=n", self.wide()), 1)
+        self.assertIn("-W wide-arithmetic=y", text)
+
+    def test_switched_off(self):
+        text = self.check(pollux("run", "-W", "sign-extension=n,bulk-memory=n,all-proposals=n", guest("busy")), 1)
+        self.assertRegex(text, r"-W [a-z-]+=y allows it")
+
+    def test_wrong_ones(self):
+        for command in "run", "validate", "objdump":
+            for switch in "sind", "simd=maybe", "custom-descriptors=y":
+                self.check(pollux(command, "-W", switch, self.wide()), 2)
+            self.check(pollux(command, "-W"), 2)
+
+    def test_help_lists_them(self):
+        for command in "run", "validate", "objdump":
+            text = pollux(command, "--help").stdout.decode()
+            self.assertRegex(text, r"(?s)\n  on: .*\bthreads\b.*\n  off: .*\bwide-arithmetic\b")
+
+
 if __name__ == "__main__":
     main()

@@ -16,6 +16,7 @@
 #include "jit/runtime/precompiled.h"
 #include "jit/runtime/runtime.h"
 #include "tools/pollux/load.h"
+#include "tools/pollux/options.h"
 #include "tools/pollux/report.h"
 
 namespace pollux::cli {
@@ -35,6 +36,8 @@ constexpr const char* kHelp =
     "  -o OUT                        file to write; default: FILE with the extension .pollux\n"
     "  --fuel                        code counts fuel, for run --fuel\n"
     "  -O signals-based-traps=n      code checks bounds itself, for systems without address space for guard pages\n"
+    "\n";
+constexpr const char* kExamples =
     "\n"
     "examples:\n"
     "  pollux compile app.wasm && pollux run --precompiled app.pollux\n"
@@ -53,8 +56,12 @@ std::unexpected<Error> usage(const std::string& message) {
 
 Result<CompileOptions> parse(std::span<const char* const> words) {
     CompileOptions options;
+    RunOptions wasm;
     for (std::size_t at = 0; at < words.size(); ++at) {
         std::string_view word = words[at];
+        const auto is_wasm_option = parse_wasm_option(words, at, wasm);
+        if (!is_wasm_option) return usage(is_wasm_option.error().message);
+        if (*is_wasm_option) continue;
         // The value of an option that has one: behind its name and a "=", or the next word.
         const auto value_of = [&](std::string_view name) -> std::optional<std::string_view> {
             if (word == name) return at + 1 < words.size() ? std::optional<std::string_view>(words[++at]) : std::nullopt;
@@ -90,6 +97,8 @@ Result<CompileOptions> parse(std::span<const char* const> words) {
         }
     }
     if (options.file.empty()) return usage("no module given");
+    options.engine.features = wasm.features;
+    options.engine.relaxed_simd_deterministic = wasm.relaxed_simd_deterministic;
     if (options.out.empty() && options.file == "-") return usage("a module from standard input needs -o OUT");
     if (options.out.empty()) options.out = std::filesystem::path(options.file).replace_extension(".pollux").string();
     return options;
@@ -118,7 +127,7 @@ int compile_command(std::span<const char* const> words) {
     auto options = parse(words);
     if (!options) return report(options.error());
     if (options->help) {
-        std::fputs(kHelp, stdout);
+        std::fputs((kHelp + wasm_option_help() + kExamples).c_str(), stdout);
         return 0;
     }
     options->engine.portable = true;

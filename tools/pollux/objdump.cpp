@@ -34,7 +34,8 @@ constexpr const char* kHelp =
     "  --target=ISA            x86_64 or aarch64; default: this machine's\n"
     "  --explicit-bounds       with bounds checks in code instead of guard pages\n"
     "  --fuel                  with counting of fuel\n"
-    "  --help                  this text\n";
+    "  --help                  this text\n"
+    "\n";
 
 struct ObjdumpOptions {
     std::string file;
@@ -42,6 +43,7 @@ struct ObjdumpOptions {
     std::string target;
     bool explicit_bounds = false;
     bool fuel = false;
+    RunOptions wasm;  ///< what -W says
     bool help = false;
 };
 
@@ -54,6 +56,9 @@ Result<ObjdumpOptions> parse(std::span<const char* const> words) {
             if (word == name && i + 1 < words.size()) return std::string_view(words[++i]);
             return std::nullopt;
         };
+        const auto is_wasm_option = parse_wasm_option(words, i, options.wasm);
+        if (!is_wasm_option) return fail(ErrorKind::usage, "objdump: " + is_wasm_option.error().message);
+        if (*is_wasm_option) continue;
         if (word == "--help" || word == "-h")
             options.help = true;
         else if (word == "--explicit-bounds")
@@ -414,6 +419,8 @@ Result<> dump(const CompiledModule& compiled, const Backend& backend, const Objd
     environment.layout = &compiled.layout();
     environment.bounds = options.explicit_bounds ? BoundsMode::explicit_checks : BoundsMode::guard_pages;
     environment.fuel = options.fuel;
+    environment.features = options.wasm.features;
+    environment.relaxed_simd_deterministic = options.wasm.relaxed_simd_deterministic;
     const auto compiler = backend.make_compiler();
     compiler->want_lines = true;
     FunctionOutput output;
@@ -439,13 +446,13 @@ int objdump_command(std::span<const char* const> words) {
     const auto options = parse(words);
     if (!options) return report(options.error());
     if (options->help) {
-        std::fputs(kHelp, stdout);
+        std::fputs((kHelp + wasm_option_help()).c_str(), stdout);
         return 0;
     }
     const Backend* backend = options->target.empty() ? &host_backend() : find_backend(options->target);
     if (backend == nullptr)
         return report(Error{ErrorKind::usage, "objdump: no target is called '" + options->target + "'; there are x86_64 and aarch64"});
-    const auto engine = Engine::create({.mode = pollux::CompileMode::lazy, .threads = 1});
+    const auto engine = Engine::create({.mode = pollux::CompileMode::lazy, .features = options->wasm.features, .threads = 1});
     if (!engine) return report(engine.error());
     const auto compiled = options->file == "-" ? ModuleBuilder::from_descriptor(*engine, 0, "standard input")
                                                : ModuleBuilder::from_file(*engine, options->file);

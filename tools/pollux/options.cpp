@@ -169,7 +169,7 @@ constexpr std::array kOptions = {
         [](RunOptions& o, std::string_view) { o.help = true; return true; }},
 };
 
-constexpr std::array kWasmKeys = {
+constexpr std::array kLimitKeys = {
     Option{"timeout", "TIME", "as --timeout", [](RunOptions& o, std::string_view v) { return store(o.timeout, parse_duration(v)); }},
     Option{"fuel", "N", "as --fuel", [](RunOptions& o, std::string_view v) { return store(o.fuel, parse_number(v)); }},
     Option{"max-wasm-stack", "SIZE", "stack of the program's calls", [](RunOptions& o, std::string_view v) { return store(o.max_wasm_stack, parse_size(v)); }},
@@ -177,12 +177,17 @@ constexpr std::array kWasmKeys = {
     Option{"max-table-elements", "N", "table.grow beyond this fails", [](RunOptions& o, std::string_view v) { return store(o.max_table_elements, parse_number(v)); }},
     Option{"max-gc-heap-size", "SIZE", "objects beyond this are a trap (default: 4GiB)", [](RunOptions& o, std::string_view v) { return store(o.max_gc_heap_size, parse_size(v)); }},
     Option{"gc-stress", "y|n", "collect garbage before every allocation", [](RunOptions& o, std::string_view v) { return set_flag(o.gc_stress, v); }},
-    Option{"all-proposals", "y|n", "all features below, or WebAssembly 1.0 alone",
+};
+
+constexpr std::array kFeatureKeys = {
+    Option{"all-proposals", "y|n", "all features, or WebAssembly 1.0 alone; what stands behind it changes that",
         [](RunOptions& o, std::string_view v) {
             const auto on = parse_bool(v);
             if (on) o.features = *on ? wasm::FeatureSet::all() : wasm::FeatureSet::mvp();
             return on.has_value();
         }},
+    Option{"relaxed-simd-deterministic", "y|n", "relaxed SIMD gives the same results on all machines",
+        [](RunOptions& o, std::string_view v) { return set_flag(o.relaxed_simd_deterministic, v); }},
 };
 
 constexpr std::array kSystemKeys = {
@@ -219,8 +224,10 @@ constexpr std::array kDebugKeys = {
         [](RunOptions& o, std::string_view v) { return set_flag(o.timings, v); }},
 };
 
+constexpr std::string_view kWasmGroup = "-W";
+
 constexpr std::array kGroups = {
-    Group{"-W", "WebAssembly: limits and features", kWasmKeys},
+    Group{kWasmGroup, "WebAssembly: limits and features", kLimitKeys},
     Group{"-S", "system interface", kSystemKeys},
     Group{"-O", "generated code", kOptimizeKeys},
     Group{"-C", "compilation", kCompileKeys},
@@ -242,27 +249,34 @@ std::string with_value(const Option& option, char separator) {
 
 std::unexpected<Error> usage(std::string message) { return fail(ErrorKind::usage, std::move(message)); }
 
-/// One `key[=value]` of a group. Feature names are keys of -W.
+/// -W NAME=y|n of a feature.
+Result<> apply_feature(wasm::Feature feature, std::string_view name, std::string_view value, RunOptions& options) {
+    const auto on = parse_bool(value);
+    if (!on) return usage("-W " + std::string(name) + ": " + quoted(value) + " is not y or n");
+    if (*on && !wasm::FeatureSet::all().has(feature)) return usage("-W " + std::string(name) + ": this feature is not supported");
+    options.features.set(feature, *on);
+    return {};
+}
+
+/// One `key[=value]` of a group. The names of features are keys of -W, too.
 Result<> apply_key(const Group& group, std::string_view text, RunOptions& options) {
     const auto [key, value] = split(text, "=");
-    for (const Option& option : group.keys) {
-        if (option.name != key) continue;
-        if (option.apply(options, value.value_or(""))) return {};
-        return usage(std::string(group.name) + " " + std::string(key) + ": " + quoted(value.value_or("")) + " is not " +
-                     std::string(option.value));
-    }
-    if (group.name == "-W") {
-        if (const auto feature = wasm::feature_from_name(key)) {
-            const auto on = parse_bool(value.value_or(""));
-            if (!on) return usage("-W " + std::string(key) + ": " + quoted(*value) + " is not y or n");
-            options.features.set(*feature, *on);
-            return {};
+    const bool is_wasm = group.name == kWasmGroup;
+    for (const std::span<const Option> keys : {group.keys, is_wasm ? std::span<const Option>(kFeatureKeys) : std::span<const Option>()}) {
+        for (const Option& option : keys) {
+            if (option.name != key) continue;
+            if (option.apply(options, value.value_or(""))) return {};
+            return usage(std::string(group.name) + " " + std::string(key) + ": " + quoted(value.value_or("")) + " is not " +
+                         std::string(option.value));
         }
+    }
+    if (is_wasm) {
+        if (const auto feature = wasm::feature_from_name(key)) return apply_feature(*feature, key, value.value_or(""), options);
     }
     std::string known;
     for (const Option& option : group.keys) known += (known.empty() ? "" : ", ") + std::string(option.name);
     return usage(std::string(group.name) + ": unknown key " + quoted(key) + "; known: " + known +
-                 (group.name == "-W" ? " and the names of features, see --help" : ""));
+                 (is_wasm ? " and the names of features, see --help" : ""));
 }
 
 Result<> apply_group(const Group& group, std::string_view list, RunOptions& options) {
@@ -400,6 +414,39 @@ std::string option_lines(std::span<const CommandOption> options) {
     return text;
 }
 
+Result<bool> parse_wasm_option(std::span<const char* const> words, std::size_t& at, RunOptions& options) {
+    const std::string_view word = words[at];
+    if (!word.starts_with(kWasmGroup)) return false;
+    std::string_view list = word.substr(kWasmGroup.size());
+    if (list.empty()) {
+        if (at + 1 == words.size()) return usage("-W needs a value");
+        list = words[++at];
+    }
+    if (auto applied = apply_group(kGroups.front(), list, options); !applied) return std::unexpected(std::move(applied.error()));
+    return true;
+}
+
+std::string wasm_option_help() {
+    constexpr std::size_t kWidth = 110;
+    std::string text = "features, as -W NAME=y|n[,NAME=y|n...]\n";
+    for (const Option& key : kFeatureKeys) describe(text, with_value(key, '='), key.help);
+    for (const bool on : {true, false}) {
+        std::string line = on ? "  on:" : "  off:";
+        for (std::uint8_t i = 1; i < static_cast<std::uint8_t>(wasm::Feature::count_); ++i) {
+            const wasm::Feature feature{i};
+            if (wasm::FeatureSet::defaults().has(feature) != on || !wasm::FeatureSet::all().has(feature)) continue;
+            const std::string_view name = wasm::feature_name(feature);
+            if (line.size() + 1 + name.size() > kWidth) {
+                text += line + "\n";
+                line = "     ";
+            }
+            line += " " + std::string(name);
+        }
+        text += line + "\n";
+    }
+    return text;
+}
+
 std::string run_help() {
     std::string text =
         "usage: pollux [run] [OPTIONS] FILE [ARGS...]\n"
@@ -415,19 +462,8 @@ std::string run_help() {
         text += "\n" + std::string(group.name) + " KEY[=VALUE][,KEY[=VALUE]...]: " + std::string(group.title) + "\n";
         for (const Option& key : group.keys) describe(text, with_value(key, '='), key.help);
     }
-    text += "\nfeatures, as -W NAME=y|n:\n ";
-    std::size_t width = 1;
-    for (std::uint8_t i = 1; i < static_cast<std::uint8_t>(wasm::Feature::count_); ++i) {
-        const auto name = wasm::feature_name(wasm::Feature{i});
-        if (width + name.size() + 1 > 110) {
-            text += "\n ";
-            width = 1;
-        }
-        text += " " + std::string(name);
-        width += name.size() + 1;
-    }
-    text +=
-        "\n\n"
+    text += "\n" + wasm_option_help() +
+        "\n"
         "SIZE is 65536, 64KiB, 1M, 4GiB, …\n"
         "\n"
         "exit status:\n"

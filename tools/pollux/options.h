@@ -61,7 +61,8 @@ struct RunOptions {
     std::optional<std::uint64_t> max_gc_heap_size;  ///< bytes
     bool gc_stress = false;
 
-    wasm::FeatureSet features = wasm::FeatureSet::all();
+    wasm::FeatureSet features = wasm::FeatureSet::defaults();
+    bool relaxed_simd_deterministic = false;
     bool precompiled = false;                      ///< the file is native code, from `pollux compile`
     CompileChoice compile_mode = CompileChoice::automatic;
     std::uint32_t compile_threads = 0;             ///< 0: one per processor
@@ -88,6 +89,10 @@ struct CommandOption {
 /// options, which go before those of `run` with the same name.
 [[nodiscard]] Result<RunOptions> parse_run_options(std::span<const char* const> words, std::string_view command = "run",
                                                    std::span<const CommandOption> more = {});
+/// For commands that of these options take -W alone: if words[at] is that one, applies it and moves `at` to its last word. False: it is not.
+[[nodiscard]] Result<bool> parse_wasm_option(std::span<const char* const> words, std::size_t& at, RunOptions& options);
+/// Its lines in a help text: the keys that are not limits of a running program, and the features.
+[[nodiscard]] std::string wasm_option_help();
 /// Their lines in a help text.
 [[nodiscard]] std::string option_lines(std::span<const CommandOption> options);
 

@@ -48,6 +48,7 @@ EngineOptions engine_options(const RunOptions& options) {
     engine.memory_reservation = options.memory_reservation.value_or(0);
     engine.fuel = options.fuel.has_value();
     engine.features = options.features;
+    engine.relaxed_simd_deterministic = options.relaxed_simd_deterministic;
     engine.threads = options.compile_threads;
     if (options.max_wasm_stack) engine.max_wasm_stack = *options.max_wasm_stack;
     return engine;

@@ -559,6 +559,70 @@ TEST(X64MasmSimd, FusedMultiplyAdd) {
     check_ternary(Opcode::F64x2RelaxedNmadd, f64, f64, Compare::f64, each3(0.0, -1));
 }
 
+TEST(X64MasmSimd, DeterministicRelaxedInstructionsAreOrdinaryOnes) {
+    const auto code = [](const CpuFeatures& features, bool deterministic, const std::function<void(Masm&)>& emit) {
+        Runner runner(features);
+        runner.environment().relaxed_simd_deterministic = deterministic;
+        runner.compile(emit);
+        return std::vector<U8>(runner.code(), runner.code() + runner.output().code_bytes);
+    };
+    const auto expect_same = [&](Opcode relaxed, Opcode ordinary, auto emit) {
+        for (const CpuFeatures& features : feature_sets()) {
+            EXPECT_EQ(code(features, true, [&](Masm& m) { emit(m, relaxed); }), code(features, false, [&](Masm& m) { emit(m, ordinary); }))
+                << wasm::text(relaxed);
+        }
+    };
+    const auto unary = [](Masm& m, Opcode op) { m.simd_unary(op, fp(0), fp(1)); };
+    const auto binary = [](Masm& m, Opcode op) { m.simd_binary(op, fp(0), fp(1), fp(6)); };
+    const auto ternary = [](Masm& m, Opcode op) { m.simd_ternary(op, fp(0), fp(1), fp(6), fp(7)); };
+    expect_same(Opcode::I32x4RelaxedTruncF32x4S, Opcode::I32x4TruncSatF32x4S, unary);
+    expect_same(Opcode::I32x4RelaxedTruncF32x4U, Opcode::I32x4TruncSatF32x4U, unary);
+    expect_same(Opcode::I32x4RelaxedTruncF64x2SZero, Opcode::I32x4TruncSatF64x2SZero, unary);
+    expect_same(Opcode::I32x4RelaxedTruncF64x2UZero, Opcode::I32x4TruncSatF64x2UZero, unary);
+    expect_same(Opcode::I8x16RelaxedSwizzle, Opcode::I8x16Swizzle, binary);
+    expect_same(Opcode::F32x4RelaxedMin, Opcode::F32x4Min, binary);
+    expect_same(Opcode::F64x2RelaxedMax, Opcode::F64x2Max, binary);
+    expect_same(Opcode::I16x8RelaxedQ15mulrS, Opcode::I16x8Q15mulrSatS, binary);
+    expect_same(Opcode::I8x16RelaxedLaneselect, Opcode::V128Bitselect, ternary);
+    expect_same(Opcode::I64x2RelaxedLaneselect, Opcode::V128Bitselect, ternary);
+}
+
+TEST(X64MasmSimd, DeterministicDotProductsAreOfSignedBytes) {
+    const auto products = [](V128 x, V128 y) {
+        const auto a = lanes<S8>(x);
+        const auto b = lanes<S8>(y);
+        Lanes<S16> result;
+        for (std::size_t i = 0; i < 8; ++i) result[i] = static_cast<S16>(a[2 * i] * b[2 * i] + a[2 * i + 1] * b[2 * i + 1]);
+        return result;
+    };
+    for (const CpuFeatures& features : feature_sets()) {
+        Runner runner(features);
+        runner.environment().relaxed_simd_deterministic = true;
+        fill(runner);
+        for (const Reg d : kVectorRegs) {
+            runner.compile([&](Masm& m) {
+                m.simd_binary(Opcode::I16x8RelaxedDotI8x16I7x16S, fp(2), fp(0), fp(1));
+                m.simd_ternary(Opcode::I32x4RelaxedDotI8x16I7x16AddS, d, fp(0), fp(1), fp(6));
+            });
+            for (const V128 x : kInts) {
+                for (const V128 y : kInts) {
+                    auto& in = runner.block().in;
+                    in.fp[0] = x;
+                    in.fp[1] = y;
+                    in.fp[6] = x;
+                    ASSERT_EQ(runner.run(), TrapCode::none);
+                    const auto words = products(x, y);
+                    ASSERT_EQ(runner.block().out.fp[2], pack<S16>(words));
+                    auto sum = lanes<U32>(x);
+                    for (std::size_t i = 0; i < 4; ++i) sum[i] += static_cast<U32>(words[2 * i] + words[2 * i + 1]);
+                    ASSERT_EQ(runner.block().out.fp[d.number()], pack<U32>(sum));
+                    ASSERT_EQ(runner.clobbered(RegSet::of(d, fp(2))).bits(), 0U);
+                }
+            }
+        }
+    }
+}
+
 TEST(X64MasmSimd, Conversions) {
     const auto to_float = [](auto zero) {
         using I = decltype(zero);

@@ -72,6 +72,23 @@ TEST(Options, Groups) {
     EXPECT_EQ(good->file, "-");
 }
 
+TEST(Options, Features) {
+    const auto plain = parse({"-"});
+    ASSERT_TRUE(plain.has_value());
+    EXPECT_TRUE(plain->features.has(wasm::Feature::threads));
+    EXPECT_FALSE(plain->features.has(wasm::Feature::wide_arithmetic));
+    EXPECT_FALSE(plain->relaxed_simd_deterministic);
+    const auto some = parse({"-W", "threads=n,wide-arithmetic,relaxed-simd-deterministic=y", "-"});
+    ASSERT_TRUE(some.has_value());
+    EXPECT_FALSE(some->features.has(wasm::Feature::threads));
+    EXPECT_TRUE(some->features.has(wasm::Feature::wide_arithmetic));
+    EXPECT_TRUE(some->relaxed_simd_deterministic);
+    const auto all = parse({"-Wall-proposals", "-"});
+    ASSERT_TRUE(all.has_value());
+    EXPECT_EQ(all->features, wasm::FeatureSet::all());
+    EXPECT_FALSE(parse({"-W", "custom-descriptors", "-"}).has_value());
+}
+
 TEST(Options, EveryOptionIsInTheHelp) {
     const std::string help = run_help();
     for (const char* word :

@@ -120,7 +120,7 @@ TEST(FunctionPass, ErrorsNameTheInstructionAndItsOffset) {
     EXPECT_EQ(run_body({}, {0, 0x05, kEnd}).kind, ErrorKind::malformed);
     EXPECT_EQ(run_body({}, {}).kind, ErrorKind::malformed);
     EXPECT_EQ(run_body({}, {0, 0xFB, 0x20, kEnd}).error,
-              "function 0, struct.new_desc: this instruction needs the feature 'custom-descriptors', which is off");
+              "function 0, struct.new_desc: this instruction needs the feature 'custom-descriptors', which is not supported");
 }
 
 TEST(FunctionPass, FeaturesAreChecked) {
@@ -128,7 +128,7 @@ TEST(FunctionPass, FeaturesAreChecked) {
     EXPECT_EQ(run(bytes).error, "");
     const Outcome outcome = run(bytes, FeatureSet::mvp());
     EXPECT_EQ(outcome.kind, ErrorKind::unsupported);
-    EXPECT_EQ(outcome.error, "function 0, i32.extend8_s: this instruction needs the feature 'sign-extension', which is off");
+    EXPECT_EQ(outcome.error, "function 0, i32.extend8_s: this instruction needs the feature 'sign-extension', which is off; -W sign-extension=y allows it");
 }
 
 TEST(FunctionPass, LocalsWithoutDefaultMustBeSet) {
