@@ -269,6 +269,24 @@ void emit_lazy(Masm& masm, const StubTargets& targets, std::uint64_t trap_exit) 
     put_trap_exit(masm, trap_exit);
 }
 
+/// A host function has returned the code in w0; x29 is its stub's frame, which is the exit frame.
+void emit_host_failed(Masm& masm, const StubTargets& targets, std::uint64_t trap_exit) {
+    constexpr auto kUncaught = static_cast<std::uint32_t>(TrapCode::uncaught_exception);
+    Label trap, uncaught;
+    masm.put(arith_imm(Arith::subs, kW, kZr, 0, kUncaught));
+    masm.put_branch(b_cond(Cond::ne), trap);
+    masm.put(access(kLdrX, 0, kX28, kStore));
+    put_call(masm, reinterpret_cast<const void*>(targets.rethrow));
+    masm.put_branch(cbz(kX, 0), uncaught);
+    masm.put(access(kLdrX, 1, kX28, kStore));
+    masm.put(access(kLdrX, kFp, 1, offsetof(StoreContext, landing_frame)));
+    masm.put(br(0));
+    masm.bind(uncaught);
+    masm.put_constant(kW, 0, kUncaught);
+    masm.bind(trap);
+    put_trap_exit(masm, trap_exit);
+}
+
 enum class HelperResult { none, i32, i64, ref, status };
 constexpr std::array<HelperResult, kHelperCount> kHelperResults = {
 #define HELPER(name, result, ...) HelperResult::result,
@@ -309,6 +327,8 @@ Result<std::size_t> emit_stubs(CodeBuffer buffer, const StubTargets& targets, St
     stubs.preempt_resume = pointer<const void*>(buffer.execute + emit_preempt(masm, targets, trap_exit));
     stubs.lazy = pointer<const void*>(here(masm, buffer));
     emit_lazy(masm, targets, trap_exit);
+    stubs.host_failed = pointer<const void*>(here(masm, buffer));
+    emit_host_failed(masm, targets, trap_exit);
     for (std::size_t i = 0; i < kHelperCount; ++i) {
         stubs.helpers[i] = pointer<const void*>(here(masm, buffer));
         emit_helper(masm, i, targets, slow);
@@ -326,7 +346,7 @@ Result<std::size_t> emit_host_stub(CodeBuffer buffer, const wasm::FuncType& type
     const auto trap_exit = reinterpret_cast<std::uint64_t>(stubs.trap_exit);
     Masm masm;
     masm.begin(buffer);
-    Label slow, leave, too_deep;
+    Label slow, failed, too_deep;
 
     masm.put(access(kLdrX, kX17, kFp, kCallerInstanceSlot));
     put_frame(masm);
@@ -381,7 +401,7 @@ Result<std::size_t> emit_host_stub(CodeBuffer buffer, const wasm::FuncType& type
     masm.put_add(1, kSp, kValues);
     masm.put(access(kLdrX, kX16, kX28, offsetof(HostFunction, body)));
     masm.put(blr(kX16));
-    masm.put_branch(cbnz(kW, 0), leave);
+    masm.put_branch(cbnz(kW, 0), failed);
 
     ResultAssigner results;
     for (std::size_t i = 0; i < type.results.size(); ++i) {
@@ -404,8 +424,9 @@ Result<std::size_t> emit_host_stub(CodeBuffer buffer, const wasm::FuncType& type
     put_interrupted_return(masm, slow, targets, trap_exit);
     masm.bind(too_deep);
     masm.put_constant(kW, 0, static_cast<std::uint32_t>(TrapCode::stack_overflow));
-    masm.bind(leave);
-    put_trap_exit(masm, trap_exit);
+    masm.bind(failed);
+    masm.put_constant(kX, kX16, reinterpret_cast<std::uint64_t>(stubs.host_failed));
+    masm.put(br(kX16));
     return finished(masm, "a host function's stub");
 }
 

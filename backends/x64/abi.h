@@ -25,6 +25,7 @@ inline constexpr std::int32_t kEntryOffset = offsetof(StoreContext, entry);
 inline constexpr std::int32_t kExitFrameOffset = offsetof(StoreContext, exit_frame);
 inline constexpr std::int32_t kInterruptOffset = offsetof(StoreContext, interrupt_pending);
 inline constexpr std::int32_t kFuelOffset = offsetof(StoreContext, fuel);
+inline constexpr std::int32_t kLandingFrameOffset = offsetof(StoreContext, landing_frame);
 inline constexpr std::int32_t kMemoryLengthOffset = offsetof(MemoryCell, length);
 inline constexpr std::int32_t kHostBodyOffset = offsetof(HostFunction, body);
 

@@ -104,7 +104,8 @@ public:
     void emit_preempt();
     void emit_lazy();
     void emit_helper(const void* helper);
-    void emit_host(const wasm::FuncType& type);
+    void emit_host(const wasm::FuncType& type, const void* host_failed);
+    void emit_host_failed();
 
 private:
     const StubTargets& targets_;
@@ -285,12 +286,13 @@ void StubWriter::emit_helper(const void* helper) {
 ///   rbp - 8  result pointer
 ///   …        values: one V128 for each parameter or result, whichever are more
 ///   rsp      CallContext
-void StubWriter::emit_host(const wasm::FuncType& type) {
+void StubWriter::emit_host(const wasm::FuncType& type, const void* host_failed) {
     constexpr std::int32_t kContextBytes = (sizeof(CallContext) + 15) & ~std::size_t{15};
     constexpr std::int32_t kResultPointerSlot = -8;
     const auto value_count = static_cast<std::int32_t>(std::max(type.params.size(), type.results.size()));
     const auto value = [](std::size_t i) { return kContextBytes + static_cast<std::int32_t>(i) * kVectorBytes; };
     const Reg copied = kScratchFpReg;
+    Label failed;
     Label trap;
     Label pending;
     Label resume;
@@ -329,7 +331,7 @@ void StubWriter::emit_host(const wasm::FuncType& type) {
     as().lea(gp64(kRsi), at(kRsp, value(0)));
     as().call(at(kContextReg, kHostBodyOffset));
     as().test(gp32(kRax), gp32(kRax));
-    emitter_.jump_if(Condition::kNZ, trap);
+    emitter_.jump_if(Condition::kNZ, failed);
 
     emitter_.bind(resume);
     ResultAssigner results;
@@ -365,6 +367,28 @@ void StubWriter::emit_host(const wasm::FuncType& type) {
     emitter_.jump(resume);
     emitter_.bind(trap);
     leave_with_trap();
+    emitter_.bind(failed);
+    emitter_.jump_absolute(host_failed, kR11);
+}
+
+/// A host function has returned the code in eax; rbp is its stub's frame, which is the exit frame.
+void StubWriter::emit_host_failed() {
+    constexpr auto kUncaught = static_cast<std::uint32_t>(TrapCode::uncaught_exception);
+    Label trap;
+    Label uncaught;
+    as().cmp(gp32(kRax), kUncaught);
+    emitter_.jump_if(Condition::kNE, trap);
+    as().mov(gp64(kRdi), at(kContextReg, kStoreOffset));
+    emitter_.call_absolute(reinterpret_cast<const void*>(targets_.rethrow), kRax);
+    as().test(gp64(kRax), gp64(kRax));
+    emitter_.jump_if(Condition::kZ, uncaught);
+    as().mov(gp64(kRdi), at(kContextReg, kStoreOffset));
+    as().mov(gp64(kRbp), at(kRdi, kLandingFrameOffset));
+    as().jmp(gp64(kRax));
+    emitter_.bind(uncaught);
+    as().mov(gp32(kRax), kUncaught);
+    emitter_.bind(trap);
+    leave_with_trap();
 }
 
 }  // namespace
@@ -389,6 +413,8 @@ Result<std::size_t> emit_stubs(CodeBuffer buffer, const StubTargets& targets, St
     writer.emit_preempt();
     stubs.lazy = reinterpret_cast<const void*>(writer.start());
     writer.emit_lazy();
+    stubs.host_failed = reinterpret_cast<const void*>(writer.start());
+    writer.emit_host_failed();
     for (std::size_t i = 0; i < kHelperCount; ++i) {
         stubs.helpers[i] = reinterpret_cast<const void*>(writer.start());
         writer.emit_helper(targets.helpers[i]);
@@ -402,7 +428,7 @@ Result<std::size_t> emit_stubs(CodeBuffer buffer, const StubTargets& targets, St
 
 Result<std::size_t> emit_host_stub(CodeBuffer buffer, const wasm::FuncType& type, const StubTargets& targets, const Stubs& stubs) {
     StubWriter writer(buffer, targets, reinterpret_cast<const void*>(stubs.trap_exit));
-    writer.emit_host(type);
+    writer.emit_host(type, stubs.host_failed);
     return writer.finish();
 }
 

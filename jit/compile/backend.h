@@ -139,6 +139,8 @@ struct Stubs {
     /// Common part of lazy thunks: saves all argument registers, calls lazy_compile(instance, function index) → code address or 0
     /// with the exit frame set; jumps to it with the arguments restored; on 0 leaves through the store's pending trap.
     const void* lazy = nullptr;
+    /// Where host stubs go with the code that a host function has returned: to a landing pad, or out by trap_exit.
+    const void* host_failed = nullptr;
     std::array<const void*, kHelperCount> helpers{};  ///< guest convention in, C helper out: InstanceHeader::helpers
     /// Code ranges of stubs, for the signal handler: a pc in here is host code as far as preemption is concerned.
     std::uint64_t begin = 0, end = 0;
@@ -150,6 +152,8 @@ struct StubTargets {
     std::uint32_t (*preempt)(StoreContext* store) = nullptr;            ///< TrapCode or none; also called when interrupt_pending is seen at a stub's end
     const void* (*lazy_compile)(InstanceHeader* instance, std::uint32_t function) = nullptr;
     std::uint32_t (*pending_trap)(StoreContext* store) = nullptr;       ///< TrapCode after lazy_compile returned 0
+    /// After a host function returned TrapCode::uncaught_exception: the landing pad to go to with StoreContext::landing_frame, or 0.
+    std::uint64_t (*rethrow)(StoreContext* store) = nullptr;
 };
 
 /// Number of argument registers of an ISA, for ParameterAssigner.
@@ -181,7 +185,7 @@ public:
     /// Emits all fixed stubs. Returns the bytes used.
     virtual Result<std::size_t> emit_stubs(CodeBuffer buffer, const StubTargets& targets, Stubs& stubs) const = 0;
     /// Emits the stub through which guest code calls a host function of this type. Guest convention in; fills a V128 array in its frame,
-    /// builds the CallContext, sets the exit frame, calls HostFunction::body, on a status other than none goes to trap_exit(store->entry, status), tests interrupt_pending
+    /// builds the CallContext, sets the exit frame, calls HostFunction::body, on a status other than none goes to stubs.host_failed, tests interrupt_pending
     /// (calling StubTargets::preempt), returns the results.
     virtual Result<std::size_t> emit_host_stub(CodeBuffer buffer, const wasm::FuncType& type, const StubTargets& targets, const Stubs& stubs) const = 0;
     /// Emits `count` lazy thunks of thunk_bytes() each, for functions first … first+count-1, that go to stubs.lazy.

@@ -177,19 +177,20 @@ std::span<const ExceptionHandler> CodeMap::handlers(std::uint32_t function) cons
     return found == handlers_.end() ? std::span<const ExceptionHandler>() : found->second;
 }
 
-bool CodeMap::find_in(std::span<const Function> functions, const std::uint8_t* bytes, std::uint32_t code_offset, PcInfo& info) noexcept {
+/// The bytes that describe the sites of the function at an offset, or null.
+const std::uint8_t* CodeMap::locate_in(std::span<const Function> functions, const std::uint8_t* bytes, std::uint32_t code_offset,
+                                       PcInfo& info) noexcept {
     const auto after = std::ranges::upper_bound(functions, code_offset, {}, &Function::code_offset);
-    if (after == functions.begin()) return false;
+    if (after == functions.begin()) return nullptr;
     const Function& function = *std::prev(after);
     // One past the end belongs to it: the return address of a call that is the last instruction.
-    if (code_offset - function.code_offset > function.code_bytes) return false;
+    if (code_offset - function.code_offset > function.code_bytes) return nullptr;
 
     info = {};
     info.function = function.function;
     info.function_offset = function.code_offset;
     info.function_bytes = function.code_bytes;
-    read_sites(bytes + function.bytes_begin, code_offset - function.code_offset, info);
-    return true;
+    return bytes + function.bytes_begin;
 }
 
 /// Calls visit(functions, block) for each block, until it returns true.
@@ -203,15 +204,24 @@ void CodeMap::each_block(F&& visit) const {
     }
 }
 
-bool CodeMap::find(std::uint32_t code_offset, PcInfo& info) const noexcept {
-    bool found = find_in(image_functions_, image_bytes_, code_offset, info);
-    if (found) return true;
+const std::uint8_t* CodeMap::locate(std::uint32_t code_offset, PcInfo& info) const noexcept {
+    const std::uint8_t* sites = locate_in(image_functions_, image_bytes_, code_offset, info);
+    if (sites != nullptr) return sites;
     each_block([&](std::span<const Function> functions, Block& block) {
-        found = find_in(functions, block.bytes(), code_offset, info);
-        return found;
+        sites = locate_in(functions, block.bytes(), code_offset, info);
+        return sites != nullptr;
     });
-    return found;
+    return sites;
 }
+
+bool CodeMap::find(std::uint32_t code_offset, PcInfo& info) const noexcept {
+    const std::uint8_t* sites = locate(code_offset, info);
+    if (sites == nullptr) return false;
+    read_sites(sites, code_offset - info.function_offset, info);
+    return true;
+}
+
+bool CodeMap::find_function(std::uint32_t code_offset, PcInfo& info) const noexcept { return locate(code_offset, info) != nullptr; }
 
 CodeMap::Image CodeMap::image() const {
     Image image;

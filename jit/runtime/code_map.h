@@ -88,6 +88,8 @@ public:
 
     /// What lies at an offset in the region; false if no function does. Async-signal-safe.
     [[nodiscard]] bool find(std::uint32_t code_offset, PcInfo& info) const noexcept;
+    /// The same, but of `info` only the function's number and place are set.
+    [[nodiscard]] bool find_function(std::uint32_t code_offset, PcInfo& info) const noexcept;
 
     /// What catches exceptions in a function; kept for as long as the map. Thread-safe, but not for signal handlers.
     void add_handlers(std::uint32_t function, std::vector<ExceptionHandler> handlers);
@@ -97,9 +99,10 @@ public:
     [[nodiscard]] std::size_t memory_bytes() const noexcept;
 
 private:
+    [[nodiscard]] const std::uint8_t* locate(std::uint32_t code_offset, PcInfo& info) const noexcept;
     static void read_sites(const std::uint8_t* at, std::uint32_t wanted, PcInfo& info) noexcept;
-    [[nodiscard]] static bool find_in(std::span<const Function> functions, const std::uint8_t* bytes, std::uint32_t code_offset,
-                                      PcInfo& info) noexcept;
+    [[nodiscard]] static const std::uint8_t* locate_in(std::span<const Function> functions, const std::uint8_t* bytes,
+                                                       std::uint32_t code_offset, PcInfo& info) noexcept;
     template <class F>
     void each_block(F&& visit) const;
 
@@ -124,6 +127,9 @@ struct CodeRegion {
     /// What lies at `pc`; false if the range holds no functions, or none is there.
     [[nodiscard]] bool find(std::uint64_t pc, PcInfo& info) const noexcept {
         return map != nullptr && map->find(static_cast<std::uint32_t>(pc - map_origin), info);
+    }
+    [[nodiscard]] bool find_function(std::uint64_t pc, PcInfo& info) const noexcept {
+        return map != nullptr && map->find_function(static_cast<std::uint32_t>(pc - map_origin), info);
     }
 };
 

@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "jit/runtime/compiled_module.h"
+#include "jit/runtime/exceptions.h"
 #include "jit/runtime/helpers.h"
 #include "jit/runtime/instance.h"
 #include "jit/runtime/store.h"
@@ -37,6 +38,8 @@ std::uint32_t act_on_interrupt(StoreContext* context) {
     return static_cast<std::uint32_t>(code);
 }
 
+std::uint64_t rethrow(StoreContext* context) { return rethrow_uncaught(Store::of(context)); }
+
 const void* compile_lazily(InstanceHeader* header, std::uint32_t function) {
     Instance& instance = Instance::of(header);
     TrapCode trap = TrapCode::none;
@@ -62,7 +65,7 @@ Engine::Engine(const EngineOptions& options)
 Engine::~Engine() = default;
 
 const StubTargets& Engine::stub_targets() noexcept {
-    static const StubTargets kTargets = {helper_functions(), &act_on_interrupt, &compile_lazily, &pending_trap};
+    static const StubTargets kTargets = {helper_functions(), &act_on_interrupt, &compile_lazily, &pending_trap, &rethrow};
     return kTargets;
 }
 

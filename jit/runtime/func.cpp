@@ -4,6 +4,7 @@
 #include <string>
 
 #include "jit/abi/calling_convention.h"
+#include "jit/runtime/exceptions.h"
 #include "jit/runtime/fiber.h"
 #include "jit/runtime/store.h"
 #include "jit/wasm/type_registry.h"
@@ -107,6 +108,7 @@ CallResult Func::call_here(std::span<const Value> arguments, std::span<Value> re
     record.previous = store.entry;
     record.outer_exit_frame = store.exit_frame;
     store.entry = &record;
+    store.set_uncaught(nullptr);
     auto code = store.interrupted();
     if (code == TrapCode::none) code = static_cast<TrapCode>(store.engine().stubs().enter(&record, ref_->code, ref_->instance, &entry));
     store.entry = record.previous;
@@ -115,7 +117,9 @@ CallResult Func::call_here(std::span<const Value> arguments, std::span<Value> re
     if (code != TrapCode::none) {
         if (code == TrapCode::host_exit) store.raw_backtrace().clear();
         Trap trap = make_trap(code, store.raw_backtrace());
-        store.raw_backtrace().clear();
+        if (code == TrapCode::uncaught_exception && store.uncaught() != nullptr) trap.exception = thrown_exception(*store.uncaught());
+        // Of an exception that a host function may throw on, the backtrace is kept: it is still that of who threw it.
+        if (!trap.exception || store.entry == nullptr) store.raw_backtrace().clear();
         if (code == TrapCode::host_error) trap.error = store.take_host_error();
         if (store.entry == nullptr) store.clear_interrupt();  // the outermost activation has ended
         return std::unexpected(std::move(trap));

@@ -78,6 +78,7 @@ void mark_tables_and_globals(Store& store, Marker& marker) {
     }
     for (const GlobalCell& global : store.host_globals()) mark(global.bits[0]);
     mark(reinterpret_cast<std::uint64_t>(store.exception));
+    mark(reinterpret_cast<std::uint64_t>(store.uncaught()));
 }
 
 /// Not inlined: its frame lies below that of the caller, which has put the registers that calls preserve on the stack.

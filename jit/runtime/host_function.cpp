@@ -16,7 +16,9 @@ Memory* memory_of(const CallContext& context) noexcept {
 }
 
 void host_function_failed(CallContext& context, TrapCode code) noexcept {
-    if (code != TrapCode::host_exit) collect_backtrace(Store::of(context.store));
+    Store& store = Store::of(context.store);
+    const bool thrown_on = code == TrapCode::uncaught_exception && store.uncaught() != nullptr && store.raw_backtrace().count != 0;
+    if (code != TrapCode::host_exit && !thrown_on) collect_backtrace(store);
 }
 
 }  // namespace pollux

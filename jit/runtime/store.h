@@ -105,6 +105,9 @@ public:
     [[nodiscard]] std::unordered_set<Fiber*>& fibers() noexcept { return fibers_; }
     [[nodiscard]] const std::vector<std::unique_ptr<Table>>& tables() const noexcept { return tables_; }
     [[nodiscard]] const std::deque<GlobalCell>& host_globals() const noexcept { return globals_; }
+    /// What was thrown and left an activation, until the next one begins.
+    [[nodiscard]] ExceptionObject* uncaught() const noexcept { return uncaught_; }
+    void set_uncaught(ExceptionObject* thrown) noexcept { uncaught_ = thrown; }
     [[nodiscard]] RawBacktrace& raw_backtrace() noexcept { return raw_backtrace_; }
     [[nodiscard]] EntryArguments& entry_arguments() noexcept { return entry_arguments_; }
     [[nodiscard]] std::optional<Error> take_host_error() noexcept;
@@ -152,6 +155,7 @@ private:
     std::optional<Error> host_error_;
     TrapCode pending_trap_ = TrapCode::none;
     GcHeap heap_;
+    ExceptionObject* uncaught_ = nullptr;
     EntryArguments entry_arguments_;
     RawBacktrace raw_backtrace_;
 };

@@ -18,6 +18,7 @@
 #include "jit/abi/layout.h"
 #include "jit/abi/trap_code.h"
 #include "jit/base/error.h"
+#include "jit/runtime/value.h"
 
 namespace pollux {
 
@@ -33,11 +34,21 @@ struct Frame {
     std::string name;                        ///< from the name section, demangled; else an export's name; else empty
 };
 
+struct Tag;
+
+/// An exception of the guest as the host sees it.
+struct ThrownException {
+    const Tag* tag = nullptr;        ///< lives as long as the store
+    std::vector<Value> arguments;
+};
+
 /// Why a call of guest code did not return.
 struct Trap {
     TrapCode code = TrapCode::none;
     std::vector<Frame> frames;          ///< at most kFirstFrames + kLastFrames
     std::size_t omitted = 0;            ///< frames left out after the first kFirstFrames
+    /// TrapCode::uncaught_exception: what was thrown. A host function that returns this code throws it on, at its own call in the guest.
+    std::optional<ThrownException> exception;
     std::optional<Error> error;         ///< what the host function said (TrapCode::host_error), or what was wrong with the call
     /// The trap's message and the backtrace, several lines.
     [[nodiscard]] std::string to_string() const;
