@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdlib>
+#include <future>
 #include <string>
 #include <utility>
 #include <vector>
@@ -57,6 +58,7 @@ struct ThreadGroup::Start {
     StoreOptions options;
     std::uint32_t number = 0;
     std::uint32_t argument = 0;
+    std::promise<bool> begun;  ///< whether it has all that a thread needs: a scheduler, a store, a stack
 };
 
 ThreadGroup::~ThreadGroup() = default;
@@ -85,6 +87,7 @@ std::int32_t ThreadGroup::spawn(Instance& caller, std::uint32_t argument) {
     }
     if (is_first_thread) end_with_process(start->group);
     const auto number = static_cast<std::int32_t>(start->number);
+    std::future<bool> begun = start->begun.get_future();
     pthread_t thread;
     if (::pthread_create(&thread, nullptr, &ThreadGroup::run, start.get()) != 0) {
         const std::scoped_lock lock(mutex_);
@@ -93,7 +96,7 @@ std::int32_t ThreadGroup::spawn(Instance& caller, std::uint32_t argument) {
     }
     static_cast<void>(start.release());
     static_cast<void>(::pthread_detach(thread));
-    return number;
+    return begun.get() ? number : kFailed;
 }
 
 void* ThreadGroup::run(void* start) {
@@ -113,9 +116,9 @@ void ThreadGroup::run_thread(Start& start) {
         end(TrapCode::host_error, nullptr);
     };
     auto scheduler = FiberScheduler::create();
-    if (!scheduler) return failed(scheduler.error().message);
+    if (!scheduler) return start.begun.set_value(false);
     auto created = Store::create(start.engine, start.options);
-    if (!created) return failed(created.error().message);
+    if (!created) return start.begun.set_value(false);
     Store& store = **created;
     Wasi wasi(context_, *scheduler, shared_from_this());
     store.set_scheduler(scheduler->get());
@@ -125,6 +128,7 @@ void ThreadGroup::run_thread(Start& start) {
         if (end_code_ != TrapCode::none) store.interrupt(end_code_);
     }
     const auto ran = store.run_on_fiber([&] {
+        start.begun.set_value(true);
         std::vector<Extern> imports;
         std::size_t memory = 0;
         for (const wasm::Import& import : start.module->module().imports) {
@@ -150,7 +154,7 @@ void ThreadGroup::run_thread(Start& start) {
         end_code_ = code;
         interrupt_all(&store);
     });
-    if (!ran) failed(ran.error().message);
+    if (!ran) start.begun.set_value(false);
     const std::scoped_lock lock(mutex_);
     stores_.erase(&store);
 }

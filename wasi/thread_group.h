@@ -29,8 +29,9 @@ public:
     explicit ThreadGroup(std::shared_ptr<WasiContext> context) noexcept : context_(std::move(context)) {}
     ~ThreadGroup();
 
-    /// Starts a thread as `caller`'s import asks. Its number, from 1 on; negative when the module exports no wasi_thread_start, imports
-    /// what only the first thread has, or the system has no thread.
+    /// Starts a thread as `caller`'s import asks, and waits until it has what it needs. Its number, from 1 on; negative when the module
+    /// exports no wasi_thread_start, imports what only the first thread has, or the system has no thread, descriptors or stack for one
+    /// more.
     [[nodiscard]] std::int32_t spawn(Instance& caller, std::uint32_t argument);
 
     /// The first thread's store, to be interrupted when another thread ends the program. Null: it is about to be destroyed.
