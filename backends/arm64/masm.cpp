@@ -54,6 +54,7 @@ void Masm::start(CodeBuffer buffer, std::size_t limit) {
     text._data = buffer.write;
     text._size = text._capacity = limit;
     pending_traps_.clear();
+    literals_.clear();
     wasm_offset_ = 0;
     window_ = kNoWindow;
     frame_at_ = 0;
@@ -95,6 +96,12 @@ void Masm::finish(std::uint32_t frame_bytes) {
         put(udf(static_cast<std::uint32_t>(trap.code)));
     }
     pending_traps_.clear();
+    if (!literals_.empty() && position() % sizeof(Literal::bits) != 0) put(kNop);
+    for (Literal& literal : literals_) {
+        bind(literal.label);
+        put(static_cast<Word>(literal.bits));
+        put(static_cast<Word>(literal.bits >> 32));
+    }
 
     // x16 = base - frame, in two words; a frame that these cannot express is one that no stack holds.
     const std::uint64_t frame = (std::uint64_t{frame_bytes} + 15) & ~std::uint64_t{15};

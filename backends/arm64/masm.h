@@ -52,7 +52,10 @@ public:
     /// Code that is no function (stubs, tests): no output, no environment.
     void begin(CodeBuffer buffer);
     void finish(std::uint32_t frame_bytes);
-    [[nodiscard]] bool has_space(std::size_t bytes) const { return bytes + pending_traps_.size() * kTrapStubBytes + position() <= limit_; }
+    [[nodiscard]] bool has_space(std::size_t bytes) const {
+        const std::size_t behind = pending_traps_.size() * kTrapStubBytes + (literals_.size() + 1) * sizeof(Literal::bits);
+        return bytes + behind + position() <= limit_;
+    }
     [[nodiscard]] bool overflowed() const { return overflowed_ || errors_.full || errors_.not_encodable; }
     /// An instruction was asked for that cannot be encoded: a bug, reported as overflowed() so that no wrong code runs.
     [[nodiscard]] bool encoding_failed() const { return errors_.not_encodable; }
@@ -177,6 +180,11 @@ private:
         std::uint32_t wasm_offset = 0;
         Reg status = kNoReg;
     };
+    /// Bits behind the code, from which functions load floating-point constants.
+    struct Literal {
+        std::uint64_t bits = 0;
+        Label label;
+    };
     /// A register and an offset that the instruction can hold.
     struct Place {
         unsigned base = 0;
@@ -189,6 +197,7 @@ private:
     void start(CodeBuffer buffer, std::size_t limit);
     void patch(std::uint32_t at, Word word) { store_word(asm_._bufferData + at, word); }
     void link(Word word, Label& label);
+    void load_literal(Width width, Reg d, std::uint64_t bits);
 
     /// x16, about to be written: what it held is forgotten.
     unsigned x16() {
@@ -220,6 +229,7 @@ private:
     CodeBuffer buffer_;
     std::size_t limit_ = 0;                 ///< bytes that may be used: the buffer, or the reach of short branches
     std::vector<PendingTrap> pending_traps_;
+    std::vector<Literal> literals_;
     std::uint32_t wasm_offset_ = 0;
     std::vector<std::uint32_t> stack_restores_;  ///< positions of two patched words each: x16 = fp - frame
     std::uint32_t frame_at_ = 0;            ///< position of the prologue's two patched words; 0 before there are

@@ -2,6 +2,9 @@
 // signed zeros included; only the trapping conversions need checks.
 #include "backends/arm64/masm.h"
 
+#include <algorithm>
+#include <iterator>
+
 namespace pollux::arm64 {
 
 using namespace words;
@@ -13,10 +16,21 @@ void Masm::fp_const(Width width, Reg d, std::uint64_t bits) {
         put(zero_v(d.number()));
     } else if (const auto imm8 = fmov_immediate(width, bits)) {
         put(fmov_imm(width, d.number(), *imm8));
+    } else if (environment_ != nullptr && short_branches_) {
+        load_literal(width, d, bits);
     } else {
         put_constant(width, x16(), bits);
         put(fmov_from_gp(width, d.number(), kX16));
     }
+}
+
+/// From behind the function, where its whole code is within the reach of a load relative to the pc.
+void Masm::load_literal(Width width, Reg d, std::uint64_t bits) {
+    constexpr std::ptrdiff_t kSearched = 32;  // the newest
+    const auto newest = literals_.end() - std::min(kSearched, std::ssize(literals_));
+    auto literal = std::find_if(newest, literals_.end(), [bits](const Literal& known) { return known.bits == bits; });
+    if (literal == literals_.end()) literal = literals_.insert(literal, {bits, {}});
+    link(ldr_literal(width, d.number()), literal->label);
 }
 
 void Masm::v128_const(Reg d, wasm::V128 value) {

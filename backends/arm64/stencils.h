@@ -294,6 +294,8 @@ enum class FpOne : Word {
 [[nodiscard]] constexpr Word fcsel(Width w, unsigned d, unsigned n, unsigned m, Cond c) noexcept {
     return 0x1E20'0C00U | fp_type(w) | cc(c) | rrr(d, n, m);
 }
+/// ldr of an s or d register from the label that with_imm19 says.
+[[nodiscard]] constexpr Word ldr_literal(Width w, unsigned d) noexcept { return (w == Width::w64 ? 0x5C00'0000U : 0x1C00'0000U) | d; }
 [[nodiscard]] constexpr Word fmov_from_gp(Width w, unsigned d, unsigned n) noexcept {
     return (w == Width::w64 ? 0x9E67'0000U : 0x1E27'0000U) | rd(d, n);
 }

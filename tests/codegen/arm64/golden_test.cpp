@@ -261,18 +261,17 @@ TEST(Arm64Golden, Tables) {
 
 TEST(Arm64Golden, FloatsAndVectors) {
     POLLUX_NEEDS_LLVM();
-    EXPECT_EQ(
-        code_of([](Masm& m) {
-            m.fp_binary(FpBinOp::min, Width::w64, fp(0), fp(1), fp(2));
-            m.fp_binary(FpBinOp::copysign, Width::w32, fp(0), fp(1), fp(2));
-            m.fp_const(Width::w64, fp(3), 0x3ff0'0000'0000'0000);
-            m.fp_const(Width::w32, fp(3), 0x4048'f5c3);
-            m.convert(Opcode::I32TruncSatF64U, gp(0), fp(1));
-            m.convert(Opcode::I32TruncF32S, gp(0), fp(1));
-        }),
-        (Lines{"fmin d0, d1, d2", "movi v30.2d, #0000000000000000", "fneg s30, s30", "mov v0.16b, v1.16b", "bit v0.16b, v2.16b, v30.16b",
-               "fmov d3, #1.00000000", "mov w16, #62915", "movk w16, #16456, lsl #16", "fmov s3, w16", "fcvtzu w0, d1", "fcmp s1, s1",
-               "b.vs #20", "fcvtzs x16, s1", "cmp x16, w16, sxtw", "b.ne #12", "mov w0, w16", "udf #8", "udf #7"}));
+    EXPECT_EQ(code_of([](Masm& m) {
+                  m.fp_binary(FpBinOp::min, Width::w64, fp(0), fp(1), fp(2));
+                  m.fp_binary(FpBinOp::copysign, Width::w32, fp(0), fp(1), fp(2));
+                  m.fp_const(Width::w64, fp(3), 0x3ff0'0000'0000'0000);
+                  m.fp_const(Width::w32, fp(3), 0x4048'f5c3);
+                  m.convert(Opcode::I32TruncSatF64U, gp(0), fp(1));
+                  m.convert(Opcode::I32TruncF32S, gp(0), fp(1));
+              }),
+              (Lines{"fmin d0, d1, d2", "movi v30.2d, #0000000000000000", "fneg s30, s30", "mov v0.16b, v1.16b",
+                     "bit v0.16b, v2.16b, v30.16b", "fmov d3, #1.00000000", "ldr s3, #40", "fcvtzu w0, d1", "fcmp s1, s1", "b.vs #20",
+                     "fcvtzs x16, s1", "cmp x16, w16, sxtw", "b.ne #12", "mov w0, w16", "udf #8", "udf #7", ".word 1078523331", "udf #0"}));
     EXPECT_EQ(code_of([](Masm& m) {
                   m.simd_binary(Opcode::I32x4LtU, fp(0), fp(1), fp(2));
                   m.simd_binary(Opcode::I32x4DotI16x8S, fp(0), fp(1), fp(2));
@@ -281,10 +280,10 @@ TEST(Arm64Golden, FloatsAndVectors) {
                   m.simd_shuffle(fp(0), fp(1), fp(2), {0x1303'1202'1101'1000, 0x1707'1606'1505'1404});
               }),
               (Lines{"cmhi v0.4s, v2.4s, v1.4s", "smull v30.4s, v1.4h, v2.4h", "smull2 v31.4s, v1.8h, v2.8h", "addp v0.4s, v30.4s, v31.4s",
-                     "ushll2 v0.2d, v1.4s, #0", "mov v30.16b, v1.16b", "mov v31.16b, v2.16b", "mov x16, #4096", "movk x16, #4353, lsl #16",
-                     "movk x16, #4610, lsl #32", "movk x16, #4866, lsl #48", "fmov d0, x16", "mov x16, #5124", "movk x16, #5381, lsl #16",
-                     "movk x16, #5638, lsl #32", "movk x16, #5895, lsl #48", "mov v0.d[1], x16", "tbl v0.16b, { v30.16b, v31.16b }, v0.16b",
-                     "zip1 v0.16b, v1.16b, v2.16b"}));
+                     "ushll2 v0.2d, v1.4s, #0", "mov v30.16b, v1.16b", "mov v31.16b, v2.16b", "ldr d0, #36", "mov x16, #5124",
+                     "movk x16, #5381, lsl #16", "movk x16, #5638, lsl #32", "movk x16, #5895, lsl #48", "mov v0.d[1], x16",
+                     "tbl v0.16b, { v30.16b, v31.16b }, v0.16b", "zip1 v0.16b, v1.16b, v2.16b", "nop", "add w0, w0, #68",
+                     "sbfx w2, w16, #2, #3"}));  // the last two: its bits
 }
 
 TEST(Arm64Golden, DisassemblerNamesBranchTargets) {
