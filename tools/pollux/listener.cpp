@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstddef>
 #include <utility>
 
 #include "jit/base/syscall.h"
@@ -79,6 +80,8 @@ std::optional<std::uint64_t> quiet_time(int tcp_socket) noexcept {
     tcp_info info{};
     socklen_t size = sizeof(info);
     if (::getsockopt(tcp_socket, IPPROTO_TCP, TCP_INFO, &info, &size) != 0) return std::nullopt;
+    // qemu-user takes every option of TCP for an int.
+    if (size < offsetof(tcp_info, tcpi_last_data_recv) + sizeof(info.tcpi_last_data_recv)) return std::nullopt;
     return std::uint64_t{std::min(info.tcpi_last_data_sent, info.tcpi_last_data_recv)} * 1'000'000;
 }
 
