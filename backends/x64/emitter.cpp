@@ -52,14 +52,6 @@ void Emitter::dword(std::uint32_t value) {
     assembler_._bufferPtr += 4;
 }
 
-std::uint32_t Emitter::dword_at(std::int32_t position) const noexcept {
-    std::uint32_t value = 0;
-    std::memcpy(&value, buffer_.write + position, 4);
-    return value;
-}
-
-void Emitter::set_dword(std::int32_t position, std::uint32_t value) noexcept { std::memcpy(buffer_.write + position, &value, 4); }
-
 void Emitter::align(std::uint32_t alignment) {
     static constexpr std::uint8_t kNops[9][9] = {
         {0x90},
@@ -80,18 +72,6 @@ void Emitter::align(std::uint32_t alignment) {
     }
 }
 
-void Emitter::bind(Label& label) {
-    const std::int32_t here = position();
-    label.position = here;
-    std::int32_t use = label.link;
-    while (use >= 0) {
-        const auto next = static_cast<std::int32_t>(dword_at(use));
-        set_dword(use, static_cast<std::uint32_t>(here - (use + 4)));
-        use = next;
-    }
-    label.link = -1;
-}
-
 void Emitter::label_field(Label& label) {
     const std::int32_t field = position();
     if (label.bound()) {
@@ -101,26 +81,6 @@ void Emitter::label_field(Label& label) {
         dword(static_cast<std::uint32_t>(label.link));
         label.link = field;
     }
-}
-
-void Emitter::branch(std::initializer_list<std::uint8_t> long_form, std::uint8_t short_form, Label& label) {
-    if (!reserve(8)) return;
-    if (label.bound()) {
-        const std::int32_t distance = label.position - (position() + 2);
-        if (distance >= -128) {
-            bytes({short_form, static_cast<std::uint8_t>(distance)});
-            return;
-        }
-    }
-    bytes(long_form);
-    label_field(label);
-}
-
-void Emitter::jump(Label& label) { branch({0xe9}, 0xeb, label); }
-
-void Emitter::jump_if(Condition condition, Label& label) {
-    const auto code = static_cast<std::uint8_t>(condition);
-    branch({0x0f, static_cast<std::uint8_t>(0x80 | code)}, static_cast<std::uint8_t>(0x70 | code), label);
 }
 
 std::int32_t Emitter::jump_short_if(Condition condition) {

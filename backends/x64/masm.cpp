@@ -53,13 +53,13 @@ void Masm::finish(std::uint32_t frame_bytes) {
 
 void Masm::prologue() {
     site(Site::Kind::frameless);
-    as().push(gp64(kRbp));
+    emitter_.byte(0x55);  // push rbp
     site(Site::Kind::framed);
-    as().mov(gp64(kRbp), gp64(kRsp));
+    emitter_.put<stencil::mov>(Width::w64, kRbp, kRsp);
     emitter_.bytes({0x48, 0x81, 0xec});  // sub rsp, imm32
     frame_field_ = emitter_.position();
     emitter_.dword(0);
-    as().cmp(gp64(kRsp), x86::ptr(gp64(kContext), kStackLimitOffset));
+    emitter_.put<stencil::alu_mem>(stencil::Alu::cmp, Width::w64, kRsp, stencil::Memory(kContext, kStackLimitOffset));
     trap_if(Condition::kB, TrapCode::stack_overflow);
 }
 
@@ -70,18 +70,16 @@ void Masm::restore_stack_pointer() {
 }
 
 void Masm::epilogue(std::uint32_t stack_area) {
-    as().mov(gp64(kRsp), gp64(kRbp));
-    as().pop(gp64(kRbp));
+    emitter_.put<stencil::mov>(Width::w64, kRsp, kRbp);
+    emitter_.byte(0x5d);  // pop rbp
     site(Site::Kind::frameless);
     if (stack_area == 0) {
-        as().ret();
+        emitter_.byte(0xc3);
     } else {
         as().ret(stack_area);
     }
     site(Site::Kind::framed);
 }
-
-void Masm::site(Site::Kind kind, TrapCode code) { output_->sites.push_back({position(), wasm_offset_, kind, code}); }
 
 Label& Masm::trap_label(TrapCode code, Reg status) {
     if (!traps_.empty()) {
@@ -131,28 +129,6 @@ void Masm::emit_constants() {
 }
 
 // --- moves -----------------------------------------------------------------------------------------------------------------
-
-void Masm::mov(Kind kind, Reg d, Reg s) {
-    if (d == s) return;
-    if (wasm::is_fp(kind)) {
-        move_vector(d, s);
-    } else if (kind == Kind::i32) {
-        as().mov(gp32(d), gp32(s));
-    } else {
-        as().mov(gp64(d), gp64(s));
-    }
-}
-
-void Masm::mov_imm(Width width, Reg d, std::uint64_t value) {
-    if (width == Width::w32) value = static_cast<std::uint32_t>(value);
-    if (value == 0) {
-        as().xor_(gp32(d), gp32(d));
-    } else if (value <= 0xffff'ffffU) {
-        as().mov(gp32(d), static_cast<std::uint32_t>(value));
-    } else {
-        as().mov(gp64(d), static_cast<std::int64_t>(value));  // the short form with a sign-extended immediate when it fits
-    }
-}
 
 void Masm::fp_const(Width width, Reg d, std::uint64_t bits) {
     if (width == Width::w32) bits = static_cast<std::uint32_t>(bits);
@@ -218,7 +194,7 @@ void Masm::jump_table(Reg index, std::span<Label* const> labels) {
 
 void Masm::trap(TrapCode code) {
     site(Site::Kind::trap, code);
-    as().ud2();
+    emitter_.bytes({0x0f, 0x0b});  // ud2
 }
 
 // --- calls -----------------------------------------------------------------------------------------------------------------
@@ -232,17 +208,6 @@ void Masm::table_branch(std::uint8_t modrm, std::uint32_t function) {
     const std::uint64_t slot = environment_->function_table + std::uint64_t{8} * function;
     emitter_.bytes({0xff, modrm});
     emitter_.dword(static_cast<std::uint32_t>(slot - (emitter_.execute_address() + position() + 4)));
-}
-
-void Masm::call_function(std::uint32_t function) {
-    if (environment_->calls == CallMode::direct) {
-        emitter_.bytes({0xe8});
-        output_->relocations.push_back({position(), function});
-        emitter_.dword(0);
-    } else {
-        table_branch(0x15, function);
-    }
-    site(Site::Kind::call);
 }
 
 void Masm::jump_function(std::uint32_t function) {
@@ -268,13 +233,13 @@ void Masm::jump_code(Reg code) {
 
 void Masm::call_helper(Helper helper) {
     // The stub moves the context to the first C argument: that is shorter than to do it at every call.
-    as().mov(gp64(kScratchGp), x86::ptr(gp64(kContext), kHelpersOffset));
+    load(LoadOp::u64, kScratchGp, {kContext, kNoReg, kHelpersOffset});
     as().call(x86::qword_ptr(gp64(kScratchGp), 8 * static_cast<std::int32_t>(helper)));
     site(Site::Kind::call);
 }
 
 void Masm::trap_on_status(Reg status) {
-    as().test(gp32(status), gp32(status));
+    emitter_.put<stencil::test>(Width::w32, status, status);
     emitter_.jump_if(Condition::kNZ, trap_label(TrapCode::status, status));
 }
 
@@ -295,19 +260,19 @@ void Masm::tail_frame(std::uint32_t own_area, std::uint32_t callee_area) {
     as().mov(gp64(kScratchGp), x86::ptr(gp64(kRbp), 8));
     as().lea(gp64(target), x86::ptr(gp64(kRbp), end - area - 8));
     as().mov(gp64(kRbp), x86::ptr(gp64(kRbp)));
-    const auto move_piece = [&](const x86::Mem& from, const x86::Mem& to) {
+    const auto move_piece = [&](const stencil::Memory& from, const stencil::Memory& to) {
         load_from(LoadOp::v128, piece, from);
         store_to(StoreOp::v128, to, piece);
     };
     if (area <= 128) {
         for (std::int32_t at = area - 16; at >= 0; at -= 16) {
-            move_piece(x86::ptr(gp64(kRsp), at, 16), x86::ptr(gp64(target), at + 8, 16));
+            move_piece({kRsp, at}, {target, at + 8});
         }
     } else {
         as().mov(gp32(kRcx), area);
         Label next;
         emitter_.bind(next);
-        move_piece(x86::ptr(gp64(kRsp), gp64(kRcx), 0, -16, 16), x86::ptr(gp64(target), gp64(kRcx), 0, -8, 16));
+        move_piece({kRsp, kRcx, 0, -16}, {target, kRcx, 0, -8});
         as().sub(gp32(kRcx), 16);
         emitter_.jump_if(Condition::kNZ, next);
     }

@@ -9,6 +9,7 @@
 //   masm_memory.cpp   loads, stores, bounds                masm_float.cpp    floats and conversions
 //   masm_atomic.cpp   atomic accesses
 //   masm_simd.cpp     vector arithmetic                    masm_lanes.cpp    vector lanes, shuffles, loads
+//   masm_hot.h        what is emitted most, inline
 #pragma once
 
 #include <array>
@@ -20,6 +21,7 @@
 #include "backends/x64/cpu_features.h"
 #include "backends/x64/emitter.h"
 #include "backends/x64/registers.h"
+#include "backends/x64/stencils.h"
 #include "jit/compile/backend.h"
 #include "jit/compile/macro_assembler.h"
 
@@ -222,7 +224,9 @@ private:
     void emit_constants();
 
     // Integers (masm_integer.cpp)
+    void alu_other(AluOp op, Width width, Reg d, Reg a, Operand b);  ///< b: an immediate or a slot
     void compare(Width width, Reg a, Operand b);
+    void compare_other(Width width, Reg a, Operand b);
     [[nodiscard]] Operand legal(Width width, Operand b);  ///< 64-bit immediates go to r11
     void set_condition(Condition condition, Reg d, bool zeroed);
 
@@ -243,8 +247,12 @@ private:
     // Memory (masm_memory.cpp)
     [[nodiscard]] static x86::Mem memory(Address address, std::uint32_t bytes);
     [[nodiscard]] static x86::Mem slot_memory(std::int32_t slot, std::uint32_t bytes);
-    void load_from(LoadOp op, Reg d, const x86::Mem& source);
-    void store_to(StoreOp op, const x86::Mem& target, Reg s);
+    [[nodiscard]] static stencil::Memory slot_operand(std::int32_t slot) { return {kFramePointer, slot}; }
+    void load_from(LoadOp op, Reg d, const stencil::Memory& source);
+    void store_to(StoreOp op, const stencil::Memory& target, Reg s);
+    void load_sse(LoadOp op, Reg d, const stencil::Memory& source);
+    void store_sse(StoreOp op, const stencil::Memory& target, Reg s);
+    void guest_store_imm(StoreOp op, Address address, std::int64_t value);
     void zero_extend(StoreOp store, Reg d);
 
     // SIMD (masm_simd.cpp, masm_lanes.cpp)
@@ -277,3 +285,5 @@ private:
 };
 
 }  // namespace pollux::x64
+
+#include "backends/x64/masm_hot.h"

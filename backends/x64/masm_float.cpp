@@ -15,7 +15,6 @@ namespace Inst = asmjit::x86::Inst;
 
 namespace {
 
-constexpr VectorOp kMovaps{Inst::kIdMovaps, Inst::kIdVmovaps};
 constexpr VectorOp kAndps{Inst::kIdAndps, Inst::kIdVandps, true};
 constexpr VectorOp kOrps{Inst::kIdOrps, Inst::kIdVorps, true};
 constexpr VectorOp kXorps{Inst::kIdXorps, Inst::kIdVxorps, true};
@@ -47,7 +46,7 @@ constexpr V128 magnitude_mask(Width width) noexcept {
 
 void Masm::zero_vector(Reg d) {
     if (features_.avx) {
-        as().vxorps(xmm(d), xmm(d), xmm(d));
+        emitter_.put<stencil::avx>(stencil::Prefix::none, stencil::Byte{0x57}, d, d, d);
     } else {
         as().xorps(xmm(d), xmm(d));
     }
@@ -62,7 +61,12 @@ void Masm::all_ones(Reg d) {
 }
 
 void Masm::move_vector(Reg d, Reg s) {
-    if (d != s) as().emit(features_.avx ? kMovaps.avx : kMovaps.sse, xmm(d), xmm(s));
+    if (d == s) return;
+    if (features_.avx) {
+        emitter_.put<stencil::avx_mov>(d, s);
+    } else {
+        as().movaps(xmm(d), xmm(s));
+    }
 }
 
 /// d = a op b. With SSE only, d == b of an operation that does not commute takes the scratch register that is free.
@@ -152,6 +156,12 @@ void Masm::fp_binary(FpBinOp op, Width width, Reg d, Reg a, Operand b) {
         case FpBinOp::sub:
         case FpBinOp::mul:
         case FpBinOp::div: {
+            if (features_.avx) {
+                constexpr stencil::Byte kOpcodes[] = {0x58, 0x5c, 0x59, 0x5e};
+                const stencil::Byte opcode = kOpcodes[static_cast<std::size_t>(op)];
+                if (b.is_reg()) return emitter_.put<stencil::avx>(stencil::scalar(width), opcode, d, a, b.reg);
+                return emitter_.put<stencil::avx_mem>(stencil::scalar(width), opcode, d, a, slot_operand(b.slot));
+            }
             const VectorOp* const kOps[] = {kAdd, kSub, kMul, kDiv};
             const VectorSource source = b.is_reg() ? VectorSource(b.reg) : VectorSource(slot_memory(b.slot, bytes(width)));
             vector(kOps[static_cast<std::size_t>(op)][w], d, a, source);
