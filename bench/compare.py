@@ -5,7 +5,8 @@
 
 Node and Bun are taken from --peers (bench/fetch_peers.sh fills it) or the PATH; wasmtime, wasmer, wazero, Wizard, wasm3 and
 iwasm from the PATH. All timings of a report are from one run, interleaved. Nothing is asserted: a run that fails is listed with
-its reason. On an idle machine the whole takes about 13 minutes, with --quick 3.
+its reason. On an idle machine the whole takes about 13 minutes, with --quick 3. --readme writes the main figures into README.md too,
+between the comments `bench: begin` and `bench: end`; `tools/dev bench` gives it.
 """
 import argparse
 import datetime
@@ -38,6 +39,7 @@ def options():
     add("--cache", default=os.path.join(ROOT, "build/npm"), help="folder with python.wasm and pandoc.wasm")
     add("--shared", default=os.path.join(ROOT, "../shared"), help="folder with bench/ (PolyBench, CoreMark, nop-wasi.wasm)")
     add("--output", default=os.path.join(HERE, "results"), help="folder for compare.md, compare.svg and compare.json")
+    add("--readme", action="store_true", help="write the main figures into README.md")
     add("--engines", help="only these, by key, separated by commas")
     add("--programs", help="only those whose key matches this regular expression")
     add("--parts", default="compile,run,micro,ablation", help="what to do, separated by commas; default: %(default)s")
@@ -124,6 +126,22 @@ def write(report, folder):
     say(f"wrote {os.path.join(folder, 'compare.md')}, compare.svg and compare.json")
 
 
+def write_readme(report, chart_path):
+    """Replaces what stands between the two comments in README.md."""
+    path = os.path.join(ROOT, "README.md")
+    with open(path) as file:
+        text = file.read()
+    begin, end = "<!-- bench: begin -->\n", "<!-- bench: end -->\n"
+    before, _, rest = text.partition(begin)
+    _, found, after = rest.partition(end)
+    if not found:
+        say("README.md has no place for figures")
+        return
+    with open(path, "w") as file:
+        file.write(before + begin + report.summary(os.path.relpath(chart_path, ROOT)) + end + after)
+    say("wrote the main figures into README.md")
+
+
 def main():
     wanted = options()
     parts = wanted.parts.split(",")
@@ -164,6 +182,8 @@ def main():
     versions = "; ".join(dict.fromkeys(engine.version for engine in report.engines if engine.version))
     report.header = f"Measured {datetime.date.today()} on {machine()}, load {load:.1f} at the start. Versions: {versions}."
     write(report, wanted.output)
+    if wanted.readme:
+        write_readme(report, os.path.join(wanted.output, "compare.svg"))
     return 0
 
 

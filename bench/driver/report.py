@@ -199,6 +199,41 @@ of `nop-wasi.wasm` under the same engine: an engine's start does not count, but 
                  self.startup_section(), self.micro_section(), self.ablation_section(), self.failures_section(), self.method_section()]
         return "\n".join(part.rstrip("\n") + "\n" for part in parts if part)
 
+    # --- the summary for the README --------------------------------------------------------------------------------------
+
+    def summary(self, chart):
+        """The main figures, ours beside Liftoff's."""
+        rows = [*self.compile_summary(), *self.run_summary(), *self.startup_summary()]
+        text = f"{self.header}\n\n" + table(["", "Pollux", "V8 Liftoff", "ratio"], rows) if rows else ""
+        return text + f"\n![Compile speed, run time, start-up and memory of several engines]({chart})\n"
+
+    def compile_summary(self):
+        rates = {(row.module, row.way): row.megabytes_per_second for row in self.compile_rows if row.ms and not row.failure}
+        for module in dict.fromkeys(row.module for row in self.compile_rows):
+            ours, theirs = rates.get((module, "Pollux, one thread")), rates.get((module, "V8 Liftoff, one thread"))
+            if ours and theirs:
+                yield [f"compiling {module}.wasm, one thread, MB/s", number(ours), number(theirs), f"{ours / theirs:.2f}"]
+
+    def run_summary(self):
+        mean, count = self.polybench_geomean("pollux")
+        if mean:
+            yield [f"run time, geometric mean of {count} PolyBench kernels", number(mean), "1", number(mean)]
+        if ratio := self.ratio("coremark", "pollux"):
+            seconds = (self.results.main_seconds("coremark", key) for key in ("pollux", REFERENCE))
+            yield ["run time, CoreMark, s", *map(number, seconds), number(ratio)]
+
+    def startup_summary(self):
+        ours, native = (self.results.samples["hello"][key]["first_output"] for key in ("pollux", "native"))
+        if ours and native:
+            yield [f"hello: to its first output, ms; beside it a native hello's: {number(native.median * 1e3)}", number(ours.median * 1e3),
+                   "–", "–"]
+        for program in ("hello", "python"):
+            for quantity, name, factor in (("first_output", "to its first output, ms", 1e3), ("memory", "resident, MiB", 1 / 1024)):
+                samples = [self.results.samples[program][key][quantity] for key in ("pollux", REFERENCE)]
+                if all(samples):
+                    ours, theirs = (sample.median * factor for sample in samples)
+                    yield [f"{program}: {name}", number(ours), number(theirs), f"{ours / theirs:.2f}"]
+
     # --- the chart -------------------------------------------------------------------------------------------------------
 
     def panels(self):
