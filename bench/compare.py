@@ -176,8 +176,9 @@ def main():
             for name in google_benchmark.PROGRAMS:
                 report.operations += google_benchmark.medians(wanted.build, name, wanted.quick, wanted.clock, say)
         if "ablation" in parts:
-            python = os.path.join(wanted.cache, "python.wasm")
-            report.ablation = google_benchmark.ablation(wanted.build, python, wanted.quick, wanted.clock, say)
+            modules = [os.path.join(wanted.cache, "python.wasm"),
+                       *(os.path.join(wanted.shared, "bench", path) for path in ("coremark/coremark-5000.wasm", "polybench/gemm.wasm"))]
+            report.ablation = google_benchmark.ablation(wanted.build, modules, wanted.quick, wanted.clock, say)
 
     versions = "; ".join(dict.fromkeys(engine.version for engine in report.engines if engine.version))
     report.header = f"Measured {datetime.date.today()} on {machine()}, load {load:.1f} at the start. Versions: {versions}."

@@ -38,6 +38,7 @@ public:
     static constexpr Reg kScratchGp = arm64::kScratchGp, kScratchFp = arm64::kScratchFp;
     static constexpr Reg kDivLow = kNoReg, kDivHigh = kNoReg;
     static constexpr Reg kExchangeRegister = kNoReg;
+    static constexpr bool kFusesLoads = false;
     static constexpr std::size_t kMaxInstructionBytes = 256;
     static constexpr std::int32_t kStackArguments = kIncomingStackArea;
 

@@ -17,11 +17,13 @@ void Masm::begin(const CompileEnvironment& environment, CodeBuffer buffer, std::
     output_ = &output;
     wasm_offset_ = 0;
     frame_field_ = -1;
+    flags_ = {};
     stack_restores_.clear();
     traps_.clear();
+    if (traps_.capacity() > kKeptTraps) traps_.shrink_to_fit();
     slow_paths_.clear();
+    if (!pool_.empty()) pool_cache_.fill(0);
     pool_.clear();
-    pool_cache_.fill(0);
     emitter_.attach(buffer);
 }
 

@@ -22,6 +22,7 @@
 #include "backends/x64/emitter.h"
 #include "backends/x64/registers.h"
 #include "backends/x64/stencils.h"
+#include "jit/base/tuning.h"
 #include "jit/compile/backend.h"
 #include "jit/compile/macro_assembler.h"
 
@@ -67,6 +68,7 @@ public:
     static constexpr Reg kDivLow = kRax;
     static constexpr Reg kDivHigh = kRdx;
     static constexpr Reg kExchangeRegister = kRax;
+    static constexpr bool kFusesLoads = true;
     static constexpr std::size_t kMaxInstructionBytes = 256;
     static constexpr std::int32_t kStackArguments = kStackArgumentsOffset;
 
@@ -126,7 +128,10 @@ public:
     void convert(wasm::Opcode op, Reg d, Reg a);
 
     // --- control -------------------------------------------------------------------------------------------------------
-    void bind(Label& label) { emitter_.bind(label); }
+    void bind(Label& label) {
+        flags_.position = -1;  // other paths come here with other flags
+        emitter_.bind(label);
+    }
     void align_loop() { emitter_.align(16); }
     void jump(Label& label) { emitter_.jump(label); }
     void jump_table(Reg index, std::span<Label* const> labels);
@@ -145,6 +150,8 @@ public:
 
     // --- guest memory --------------------------------------------------------------------------------------------------
     void guest_load(LoadOp op, Reg d, Address address);
+    void alu_load(AluOp op, Width width, Reg d, Reg a, Address b);
+    void fp_binary_load(FpBinOp op, Width width, Reg d, Reg a, Address b);
     void guest_store(StoreOp op, Address address, Operand s);
     void check_bounds(Width width, Reg index, std::uint64_t end, std::int32_t cell_offset);
 
@@ -173,6 +180,8 @@ public:
 private:
     /// asmjit refuses to emit into less than 16 remaining bytes, whatever the instruction's length.
     static constexpr std::size_t kSlack = 16;
+    /// Trap stubs whose memory is kept from function to function.
+    static constexpr std::size_t kKeptTraps = 2048;
 
     /// A trap stub behind the code: where `entry`'s uses jump to.
     struct TrapStub {
@@ -191,6 +200,14 @@ private:
         Reg d = kNoReg, a = kNoReg, b = kNoReg;
         std::uint32_t wasm_offset = 0;
         Label entry, resume;
+    };
+
+    /// The flags at a position are those of a comparison of `reg` with 0, or at least its zero flag is.
+    struct Flags {
+        std::int32_t position = -1;
+        Reg reg = kNoReg;
+        Width width = Width::w32;
+        bool all = false;
     };
 
     struct PoolConstant {
@@ -227,6 +244,11 @@ private:
     void alu_other(AluOp op, Width width, Reg d, Reg a, Operand b);  ///< b: an immediate or a slot
     void compare(Width width, Reg a, Operand b);
     void compare_other(Width width, Reg a, Operand b);
+    void set_flags(AluOp op, Width width, Reg d) { flags_ = {emitter_.position(), d, width, op != AluOp::add && op != AluOp::sub}; }
+    [[nodiscard]] bool flags_answer(IntCond condition, Width width, Reg a, const Operand& b) const {
+        return flags_.position == emitter_.position() && flags_.reg == a && flags_.width == width && b.is_immediate() && b.immediate == 0 &&
+               (flags_.all || condition <= IntCond::ne) && tuning.reuse_flags;
+    }
     [[nodiscard]] Operand legal(Width width, Operand b);  ///< 64-bit immediates go to r11
     void set_condition(Condition condition, Reg d, bool zeroed);
 
@@ -278,6 +300,7 @@ private:
     std::uint32_t wasm_offset_ = 0;
     std::vector<std::int32_t> stack_restores_;  ///< fields of `lea rsp, [rbp - frame]`
     std::int32_t frame_field_ = -1;  ///< of `sub rsp, imm32` in the prologue
+    Flags flags_;
     std::vector<TrapStub> traps_;
     std::vector<SlowPath> slow_paths_;
     std::vector<PoolConstant> pool_;

@@ -69,7 +69,7 @@ void Masm::atomic_update(AtomicOp op, StoreOp store, Reg d, Address address, Reg
     }
     // d is rax. What it has beyond the access's width is zero from the load on.
     guest_access();
-    load_from(load_of(store), d, target);
+    load_from(load_of(store), d, stencil::Memory(address));
     Label again;
     emitter_.bind(again);
     as().mov(gp64(kScratchGp), gp64(d));

@@ -31,6 +31,12 @@ constexpr VectorOp kConvertFloat[] = {{Inst::kIdCvtss2sd, Inst::kIdVcvtss2sd}, {
 constexpr std::size_t index(Width width) noexcept { return width == Width::w32 ? 0 : 1; }
 constexpr std::uint32_t bytes(Width width) noexcept { return width == Width::w32 ? 4 : 8; }
 
+/// Of addition, subtraction, multiplication, division: the opcode of all their encodings.
+constexpr stencil::Byte arithmetic_opcode(FpBinOp op) noexcept {
+    constexpr stencil::Byte kOpcodes[] = {0x58, 0x5c, 0x59, 0x5e};
+    return kOpcodes[static_cast<std::size_t>(op)];
+}
+
 constexpr V128 sign_mask(Width width) noexcept {
     const std::uint64_t half = width == Width::w32 ? 0x8000'0000'8000'0000U : 0x8000'0000'0000'0000U;
     return {half, half};
@@ -149,6 +155,15 @@ void Masm::vector1(const VectorOp& op, Reg d, const VectorSource& a, std::uint8_
 
 // --- arithmetic --------------------------------------------------------------------------------------------------------------
 
+void Masm::fp_binary_load(FpBinOp op, Width width, Reg d, Reg a, Address b) {
+    if (!features_.avx) {
+        guest_load(width == Width::w32 ? LoadOp::f32 : LoadOp::f64, kScratchFp, b);
+        return fp_binary(op, width, d, a, kScratchFp);
+    }
+    guest_access();
+    emitter_.put<stencil::avx_mem>(stencil::scalar(width), arithmetic_opcode(op), d, a, stencil::Memory(b));
+}
+
 void Masm::fp_binary(FpBinOp op, Width width, Reg d, Reg a, Operand b) {
     const std::size_t w = index(width);
     switch (op) {
@@ -157,10 +172,8 @@ void Masm::fp_binary(FpBinOp op, Width width, Reg d, Reg a, Operand b) {
         case FpBinOp::mul:
         case FpBinOp::div: {
             if (features_.avx) {
-                constexpr stencil::Byte kOpcodes[] = {0x58, 0x5c, 0x59, 0x5e};
-                const stencil::Byte opcode = kOpcodes[static_cast<std::size_t>(op)];
-                if (b.is_reg()) return emitter_.put<stencil::avx>(stencil::scalar(width), opcode, d, a, b.reg);
-                return emitter_.put<stencil::avx_mem>(stencil::scalar(width), opcode, d, a, slot_operand(b.slot));
+                if (b.is_reg()) return emitter_.put<stencil::avx>(stencil::scalar(width), arithmetic_opcode(op), d, a, b.reg);
+                return emitter_.put<stencil::avx_mem>(stencil::scalar(width), arithmetic_opcode(op), d, a, slot_operand(b.slot));
             }
             const VectorOp* const kOps[] = {kAdd, kSub, kMul, kDiv};
             const VectorSource source = b.is_reg() ? VectorSource(b.reg) : VectorSource(slot_memory(b.slot, bytes(width)));

@@ -105,11 +105,12 @@ inline void Masm::alu(AluOp op, Width width, Reg d, Reg a, Operand b) {
     } else if (d == b.reg) {
         emitter_.put<stencil::alu>(digit, width, d, a);
     } else if (op == AluOp::add) {
-        emitter_.put<stencil::lea>(width, d, stencil::Memory(a, b.reg, 0, 0));
+        return emitter_.put<stencil::lea>(width, d, stencil::Memory(a, b.reg, 0, 0));
     } else {
         emitter_.put<stencil::mov>(width, d, a);
         emitter_.put<stencil::alu>(digit, width, d, b.reg);
     }
+    set_flags(op, width, d);
 }
 
 inline void Masm::extend(ExtendOp op, Reg d, Reg a) { emitter_.put<stencil::extend>(op, d, a); }
@@ -129,7 +130,7 @@ inline void Masm::compare(Width width, Reg a, Operand b) {
 }
 
 inline void Masm::compare_branch(IntCond condition, Width width, Reg a, Operand b, Label& label) {
-    compare(width, a, b);
+    if (!flags_answer(condition, width, a, b)) compare(width, a, b);
     emitter_.jump_if(condition_code(condition), label);
 }
 

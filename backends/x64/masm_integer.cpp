@@ -32,7 +32,7 @@ void Masm::alu_other(AluOp op, Width width, Reg d, Reg a, Operand b) {
     if (!b.is_immediate()) {
         mov(kind, d, a);
         emitter_.put<stencil::alu_mem>(alu_digit(op), width, d, slot_operand(b.slot));
-        return;
+        return set_flags(op, width, d);
     }
     if (op == AluOp::and_ && width == Width::w64) {
         // A mask below 2^32 clears the upper half, as every 32-bit instruction does.
@@ -51,13 +51,25 @@ void Masm::alu_other(AluOp op, Width width, Reg d, Reg a, Operand b) {
     }
     if (op == AluOp::add && d != a) return emitter_.put<stencil::lea>(width, d, stencil::Memory(a, value));
     mov(kind, d, a);
-    if (op == AluOp::xor_ && value == -1) {
-        emitter_.put<stencil::not_>(width, d);
-    } else if (op == AluOp::add && value == 128) {
+    if (op == AluOp::xor_ && value == -1) return emitter_.put<stencil::not_>(width, d);  // leaves the flags
+    if (op == AluOp::add && value == 128) {
         emitter_.put<stencil::alu_imm>(stencil::Alu::sub, width, d, -128);  // fits a byte
     } else {
         emitter_.put<stencil::alu_imm>(alu_digit(op), width, d, value);
     }
+    set_flags(op, width, d);
+}
+
+void Masm::alu_load(AluOp op, Width width, Reg d, Reg a, Address b) {
+    if (d != a && (op != AluOp::sub || d == b.index)) {
+        const Reg loaded = op == AluOp::sub ? kScratchGp : d;
+        guest_load(width == Width::w32 ? LoadOp::u32 : LoadOp::u64, loaded, b);
+        return alu(op, width, d, a, loaded);
+    }
+    mov(width == Width::w32 ? Kind::i32 : Kind::i64, d, a);
+    guest_access();
+    emitter_.put<stencil::alu_mem>(alu_digit(op), width, d, stencil::Memory(b));
+    set_flags(op, width, d);
 }
 
 void Masm::mul(Width width, Reg d, Reg a, Operand b) {

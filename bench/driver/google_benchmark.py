@@ -32,9 +32,9 @@ def medians(build, name, quick, clock, say, arguments=(), environment=None):
     return figures
 
 
-def ablation(build, wasm, quick, clock, say):
-    """(work, variant, ns, ns of the default); the work on a module is on `wasm`, if it is there."""
-    environment = {"POLLUX_BENCH_MODULES": wasm} if os.path.exists(wasm) else None
+def ablation(build, modules, quick, clock, say):
+    """(work, variant, ns, ns of the default), on those of `modules` that are there."""
+    environment = {"POLLUX_BENCH_MODULES": ":".join(filter(os.path.exists, modules))}
     figures = medians(build, "ablation", quick, clock, say, ["--benchmark_enable_random_interleaving=true"], environment)
     rows = [(*name.split("/", 1)[1].rsplit("/", 1), ns) for name, ns in figures]
     defaults = {work: ns for work, variant, ns in rows if variant == "default"}

@@ -9,6 +9,18 @@
 namespace pollux {
 
 struct Tuning {
+    /// Code: a comparison waits for its br_if, if or select. Off: it is made 0 or 1, then tested.
+    bool fuse_comparisons = true;
+    /// Code: a shift by 1 to 3 waits for its addition. Off: an instruction more.
+    bool fuse_shifts = true;
+    /// Code, x86-64: a load waits for the arithmetic that comes next, as its memory operand. Off: an instruction and a register more.
+    bool fuse_loads = true;
+    /// Code, x86-64: no test before a branch on a value whose arithmetic has just set the flags. Off: an instruction more.
+    bool reuse_flags = true;
+    /// Code: a result is computed in the home of the local that the next instruction sets. Off: a move more.
+    bool choose_destinations = true;
+    /// Code: a look at a loop's body decides what its header keeps in homes. Off: everything, and nothing where it calls.
+    bool scan_loops = true;
     /// Compilation: bytes of function bodies that a thread takes at a time. Smaller balances better, larger locks less.
     std::size_t compile_batch_bytes = 32 * 1024;
     /// Compilation: no second thread for a module whose code section has fewer bytes per thread; a thread costs about 50 µs to start.

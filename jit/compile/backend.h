@@ -89,6 +89,21 @@ struct ExceptionHandler {
 
 /// What compiling one function yields besides its bytes. Reused: compile() clears it.
 struct FunctionOutput {
+    /// Starts over. Keeps little memory: what a huge function needed is given back.
+    void clear() {
+        const auto reset = [](auto& vector) {
+            constexpr std::size_t kKept = 64 * 1024 / sizeof(vector[0]);
+            vector.clear();
+            if (vector.capacity() > kKept) vector.shrink_to_fit();
+        };
+        reset(relocations);
+        reset(sites);
+        reset(lines);
+        handlers.clear();
+        not_compiled.clear();
+    }
+
+
     std::uint32_t code_bytes = 0;
     std::uint32_t alignment = 16;               ///< that the function's start must have
     std::vector<Relocation> relocations;

@@ -21,22 +21,29 @@ std::uint32_t SinglePassCompiler<M>::set_arguments(const wasm::FuncType& type, b
         if (first > flushed_) flush_registers(flushed_, first);
         save_homes();
     }
-    ParameterAssigner sizes(M::kHomesGp.size(), M::kHomesFp.size());
-    for (const ValType& param : type.params) sizes.next(param.kind());
-    const std::uint32_t area = sizes.stack_bytes();
-    if (area != 0) masm_.reserve_stack_arguments(area);
+    std::uint32_t area = 0;
+    if (type.params.size() > std::min(M::kHomesGp.size(), M::kHomesFp.size())) {  // else all are in registers
+        ParameterAssigner sizes(M::kHomesGp.size(), M::kHomesFp.size());
+        for (const ValType& param : type.params) sizes.next(param.kind());
+        area = sizes.stack_bytes();
+        if (area != 0) masm_.reserve_stack_arguments(area);
+    }
 
     const auto target_of = [](Location location) {
         return location.where == Location::Where::fp ? M::kHomesFp[location.index] : M::kHomesGp[location.index];
     };
-    ParallelMove<M> moves;
+    bool loads = false;  // some register argument is not in a register yet
     ParameterAssigner assigner(M::kHomesGp.size(), M::kHomesFp.size());
     for (std::size_t i = 0; i < type.params.size(); ++i) {
         const AbstractValue& value = stack_[first + i];
         const Location location = assigner.next(value.kind);
         Reg from = register_of(value);
         if (location.where != Location::Where::memory) {
-            if (from.valid()) moves.add(value.kind, target_of(location), from);
+            if (from.valid()) {
+                moves_.add(value.kind, target_of(location), from);
+            } else {
+                loads = true;
+            }
             continue;
         }
         const Address to{M::kStackPointer, kNoReg, static_cast<std::int32_t>(location.index)};
@@ -52,9 +59,9 @@ std::uint32_t SinglePassCompiler<M>::set_arguments(const wasm::FuncType& type, b
         masm_.store(detail::whole_store(value.kind), to, from);
     }
     // What is not in a register now is loaded behind the moves; register_of() is asked before they change anything it reads.
-    moves.emit(masm_);
+    moves_.emit(masm_);
     ParameterAssigner again(M::kHomesGp.size(), M::kHomesFp.size());
-    for (std::size_t i = 0; i < type.params.size(); ++i) {
+    for (std::size_t i = 0; loads && i < type.params.size(); ++i) {
         const AbstractValue& value = stack_[first + i];
         const Location location = again.next(value.kind);
         if (location.where != Location::Where::memory && !register_of(value).valid()) load_value(value, target_of(location));

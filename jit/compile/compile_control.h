@@ -17,13 +17,12 @@ namespace pollux {
 
 template <class M>
 ControlFrame& SinglePassCompiler<M>::push_frame(ControlFrame::Type type, const wasm::BlockType& block) {
-    ControlFrame frame;
+    ControlFrame& frame = frames_.emplace_back();
     frame.type = type;
     frame.block = block;
     frame.height = static_cast<std::uint32_t>(stack_.size() - block.params.size());
     frame.depth = frame.height == 0 ? 0 : stack_[frame.height - 1].depth;
-    frames_.push_back(frame);
-    return frames_.back();
+    return frame;
 }
 
 template <class M>
@@ -174,15 +173,13 @@ void SinglePassCompiler<M>::branch(ControlFrame& frame) {
 
 /// Emits a jump to `label` for condition == when, and takes the condition's registers back.
 template <class M>
-void SinglePassCompiler<M>::emit_condition(const Condition& wanted, bool when, Label& label) {
-    Condition condition = wanted;
+void SinglePassCompiler<M>::emit_condition(Condition& condition, bool when, Label& label) {
     if (condition.is_float) {
         const Reg a = use(condition.a);
         const Reg b = use(condition.b);
         masm_.fp_compare_branch(condition.floating, condition.width, condition.when == when, a, b, label);
     } else {
-        Reg a;
-        condition = integer_operands(condition, a);
+        const Reg a = integer_operands(condition);
         const Operand b = operand(condition.b);
         masm_.compare_branch(when ? condition.integer : negate(condition.integer), condition.width, a, b, label);
     }
@@ -192,8 +189,7 @@ void SinglePassCompiler<M>::emit_condition(const Condition& wanted, bool when, L
 
 /// Branches to the label if the condition holds. One instruction where results and homes agree; else around the moves.
 template <class M>
-void SinglePassCompiler<M>::branch_when(const Condition& wanted, ControlFrame& frame) {
-    Condition condition = wanted;
+void SinglePassCompiler<M>::branch_when(Condition condition, ControlFrame& frame) {
     // Operands first: bringing them into registers may make homes valid, which belongs to both paths.
     use(condition.a);
     if (!condition.b.is_constant() || condition.is_float) use(condition.b);
@@ -219,7 +215,8 @@ void SinglePassCompiler<M>::block(const wasm::BlockType& type) {
 /// what it writes is dirty, since its back edges are not known yet. Where it calls, the rest is clean, so that its calls store nothing in vain.
 template <class M>
 void SinglePassCompiler<M>::settle_homes_for_loop() {
-    LoopUse use = LoopScan(position_->next, position_->end, locals_).run();
+    LoopUse use;
+    if (tuning.scan_loops) use = LoopScan(position_->next, position_->end, locals_).run();
     if (!use.complete) use = {.touched = assigned_homes_, .written = assigned_homes_};
     if (use.calls) save_homes();
     for (RegSet missing = use.touched - homes_.valid; !missing.empty();) {
@@ -336,8 +333,7 @@ void SinglePassCompiler<M>::br(std::uint32_t depth) {
 template <class M>
 void SinglePassCompiler<M>::br_if(std::uint32_t depth) {
     prepare();
-    const Condition condition = pop_condition();
-    branch_when(condition, frame_at(depth));
+    branch_when(pop_condition(), frame_at(depth));
 }
 
 /// Targets whose results and homes agree are jumped to directly; the others through a stub each, behind the table jump.

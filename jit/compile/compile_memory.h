@@ -22,10 +22,29 @@ std::int32_t SinglePassCompiler<M>::memory_cell(std::uint32_t memory) const {
     return static_cast<std::int32_t>(environment_->layout->memories + memory * sizeof(MemoryCell*));
 }
 
-/// Pops the index of an access of `bytes` bytes and makes its address, checked where pages do not guard it; `aligned`: traps if it is not a multiple.
+namespace detail {
+
+/// The largest offset that is part of an instruction.
+inline constexpr std::uint64_t kFoldable = std::numeric_limits<std::int32_t>::max();
+
+}  // namespace detail
+
+/// Pops the index of an access of `bytes` bytes and makes its address, checked where pages do not guard it.
 template <class M>
-typename SinglePassCompiler<M>::Access SinglePassCompiler<M>::access(const MemArg& memarg, std::uint32_t bytes, bool aligned) {
-    constexpr std::uint64_t kFoldable = std::numeric_limits<std::int32_t>::max();
+inline typename SinglePassCompiler<M>::Access SinglePassCompiler<M>::access(const MemArg& memarg, std::uint32_t bytes) {
+    if (memarg.memory != 0 || !plain_memory0_ || stack_.back().is_constant() || memarg.offset > detail::kFoldable) [[unlikely]] {
+        return any_access(memarg, bytes, false);
+    }
+    Access access;
+    access.index = pop();
+    access.address = {M::kMemoryBase, use(access.index), static_cast<std::int32_t>(memarg.offset)};
+    return access;
+}
+
+/// The same for whatever index, offset and memory; `aligned`: traps if the address is not a multiple of `bytes`.
+template <class M>
+typename SinglePassCompiler<M>::Access SinglePassCompiler<M>::any_access(const MemArg& memarg, std::uint32_t bytes, bool aligned) {
+    using detail::kFoldable;
     Access access;
     access.index = pop();
     AbstractValue& index = access.index;
@@ -111,11 +130,47 @@ consteval StoreOp store_op(wasm::Opcode op) {
 
 }  // namespace detail
 
+/// Whether the next instruction can have this load as its right operand, in memory.
+template <class M>
+template <wasm::Opcode kOp>
+bool SinglePassCompiler<M>::next_takes_load() const {
+    using enum wasm::Opcode;
+    if (position_->next == position_->end || !tuning.fuse_loads) return false;
+    const auto next = static_cast<Opcode>(*position_->next);
+    if constexpr (kOp == I32Load) return next == I32Add || next == I32Sub || (next >= I32And && next <= I32Xor);
+    else if constexpr (kOp == I64Load) return next == I64Add || next == I64Sub || (next >= I64And && next <= I64Xor);
+    else if constexpr (kOp == F32Load) return next >= F32Add && next <= F32Div;
+    else if constexpr (kOp == F64Load) return next >= F64Add && next <= F64Div;
+    else return false;
+}
+
+/// The arithmetic that a load waited for: pops the left operand, pushes the result.
+template <class M>
+template <class Emit>
+void SinglePassCompiler<M>::with_pending_load(Kind kind, const Emit& emit) {
+    load_pending_ = false;
+    AbstractValue a = pop();
+    const Reg ra = use(a);
+    const Reg d = destination(kind, a, load_.index);
+    masm_.set_wasm_offset(load_offset_);
+    emit(d, ra, load_.address);
+    release(load_);
+    push_result(kind, d);
+}
+
 template <class M>
 template <wasm::Opcode kOp>
 void SinglePassCompiler<M>::load(const MemArg& memarg) {
     prepare();
     constexpr Kind kKind = results(kOp)[0];
+    if constexpr (M::kFusesLoads) {
+        if (next_takes_load<kOp>()) {
+            load_ = access(memarg, access_bytes(kOp));
+            load_offset_ = position_->offset;
+            load_pending_ = true;
+            return;
+        }
+    }
     const Access at = access(memarg, access_bytes(kOp));
     const Reg d = destination(kKind, at.index);
     if constexpr (kKind == Kind::v128 && kOp != wasm::Opcode::V128Load) {
@@ -217,12 +272,11 @@ void SinglePassCompiler<M>::call_helper(Helper helper, std::size_t operands, std
     const std::size_t first = stack_.size() - operands;
     if (first > flushed_) flush_registers(flushed_, first);
     save_homes();
-    ParallelMove<M> moves;
     for (std::size_t i = 0; i < operands; ++i) {
         const AbstractValue& value = stack_[first + i];
-        if (const Reg from = register_of(value); from.valid()) moves.add(value.kind, M::kHelperArguments[i], from);
+        if (const Reg from = register_of(value); from.valid()) moves_.add(value.kind, M::kHelperArguments[i], from);
     }
-    moves.emit(masm_);
+    moves_.emit(masm_);
     for (std::size_t i = 0; i < operands; ++i) {
         if (!register_of(stack_[first + i]).valid()) load_value(stack_[first + i], M::kHelperArguments[i]);
     }

@@ -154,6 +154,11 @@ void SinglePassCompiler<M>::alu() {
             return push_result(kKind, d);
         }
     }
+    if constexpr (M::kFusesLoads) {
+        if (load_pending_) {
+            return with_pending_load(kKind, [&](Reg d, Reg a, const Address& b) { masm_.alu_load(kAlu, kWidth, d, a, b); });
+        }
+    }
     AbstractValue b = pop();
     AbstractValue a = pop();
     if (kAlu != AluOp::sub && (a.is_constant() || a.type == AbstractValue::Type::spilled)) std::swap(a, b);
@@ -190,7 +195,8 @@ void SinglePassCompiler<M>::shift() {
     AbstractValue count = pop();
     if (count.is_constant()) {
         const auto amount = static_cast<std::uint8_t>(count.bits & kMask);
-        if (kShift == ShiftOp::shl && amount >= 1 && amount <= 3 && next_is(kWidth == Width::w32 ? Opcode::I32Add : Opcode::I64Add)) {
+        const bool add_next = next_is(kWidth == Width::w32 ? Opcode::I32Add : Opcode::I64Add);
+        if (kShift == ShiftOp::shl && amount >= 1 && amount <= 3 && add_next && tuning.fuse_shifts) {
             shifted_ = pop();
             shift_amount_ = amount;
             shift_pending_ = true;
@@ -356,7 +362,7 @@ bool SinglePassCompiler<M>::next_consumes_condition() const {
 /// Keeps a comparison for the next instruction, or makes it 0 or 1.
 template <class M>
 void SinglePassCompiler<M>::set_condition(const Condition& condition) {
-    if (!next_consumes_condition()) return push_condition(condition);
+    if (!next_consumes_condition() || !tuning.fuse_comparisons) return push_condition(condition);
     condition_ = condition;
     condition_pending_ = true;
 }
@@ -376,18 +382,16 @@ Condition SinglePassCompiler<M>::pop_condition() {
 
 /// Brings the operands of an integer comparison where the masm wants them: `a` into a register.
 template <class M>
-Condition SinglePassCompiler<M>::integer_operands(Condition condition, Reg& a, RegSet except) {
+Reg SinglePassCompiler<M>::integer_operands(Condition& condition, RegSet except) {
     if (condition.a.is_constant() || (condition.a.type == AbstractValue::Type::spilled && !condition.b.is_constant())) {
         std::swap(condition.a, condition.b);
         condition.integer = swap_operands(condition.integer);
     }
-    a = use(condition.a, except);
-    return condition;
+    return use(condition.a, except);
 }
 
 template <class M>
-void SinglePassCompiler<M>::push_condition(const Condition& wanted) {
-    Condition condition = wanted;
+void SinglePassCompiler<M>::push_condition(Condition condition) {
     if (condition.is_float) {
         const Reg a = use(condition.a);
         const Reg b = use(condition.b);
@@ -396,8 +400,7 @@ void SinglePassCompiler<M>::push_condition(const Condition& wanted) {
         if (!condition.when) masm_.alu(AluOp::xor_, Width::w32, d, d, Operand::imm(1));
         return push_result(Kind::i32, d);
     }
-    Reg a;
-    condition = integer_operands(condition, a);
+    const Reg a = integer_operands(condition);
     const Operand b = operand(condition.b);
     const Reg d = destination(Kind::i32, condition.a, condition.b);
     masm_.compare_set(condition.integer, condition.width, d, a, b);
@@ -443,6 +446,11 @@ void SinglePassCompiler<M>::fp_compare(FloatCond cond, Width width) {
 template <class M>
 void SinglePassCompiler<M>::fp_binary(FpBinOp op, Width width) {
     const Kind kind = width == Width::w32 ? Kind::f32 : Kind::f64;
+    if constexpr (M::kFusesLoads) {
+        if (load_pending_) {
+            return with_pending_load(kind, [&](Reg d, Reg a, const Address& b) { masm_.fp_binary_load(op, width, d, a, b); });
+        }
+    }
     AbstractValue b = pop();
     AbstractValue a = pop();
     if ((op == FpBinOp::add || op == FpBinOp::mul) && a.type == AbstractValue::Type::spilled) std::swap(a, b);
@@ -500,8 +508,7 @@ void SinglePassCompiler<M>::select(Kind kind) {
     }
     AbstractValue f = pop();
     AbstractValue t = pop();
-    Reg a;
-    condition = integer_operands(condition, a);
+    const Reg a = integer_operands(condition);
     const Operand b = operand(condition.b);
     const Reg rt = use(t);
     const Reg rf = use(f);

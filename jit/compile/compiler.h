@@ -22,9 +22,11 @@
 #include <vector>
 
 #include "jit/abi/calling_convention.h"
+#include "jit/base/tuning.h"
 #include "jit/compile/macro_assembler.h"
 #include "jit/compile/parallel_move.h"
 #include "jit/compile/abstract_value.h"
+#include "jit/compile/value_stack.h"
 #include "jit/wasm/function_pass.h"
 #include "jit/wasm/sink.h"
 #include "jit/wasm/type_registry.h"
@@ -130,20 +132,22 @@ public:
 
 private:
     // --- operands.h: operand stack, temporaries, homes -------------------------------------------------------------------
-    void prepare();
+    [[gnu::always_inline]] inline void prepare();
+    void record_line();
     void not_compiled(std::string_view feature);
-    void push(AbstractValue value);
-    void push_constant(Kind kind, std::uint64_t bits);
-    void push_reg(Kind kind, Reg reg);
-    void push_spilled(Kind kind);
-    void push_local(std::uint32_t local);
-    AbstractValue pop();
-    void release(const AbstractValue& value);
+    [[gnu::always_inline]] inline AbstractValue& push(AbstractValue::Type type, Kind kind);
+    [[gnu::always_inline]] inline void push_constant(Kind kind, std::uint64_t bits);
+    [[gnu::always_inline]] inline void push_reg(Kind kind, Reg reg);
+    void push_spilled(Kind kind) { push(AbstractValue::Type::spilled, kind); }
+    [[gnu::always_inline]] inline void push_local(std::uint32_t local);
+    [[gnu::always_inline]] inline AbstractValue pop();
+    [[gnu::always_inline]] inline void release(const AbstractValue& value);
     void release(Reg reg) { if (allocatable_.has(reg)) free_.add(reg); }
     void truncate(std::size_t height);
     [[nodiscard]] std::int32_t slot_of(const AbstractValue& value) const { return -static_cast<std::int32_t>(operands_base_ + value.depth); }
 
-    Reg allocate(RegSet wanted);
+    [[gnu::always_inline]] inline Reg allocate(RegSet wanted);
+    [[gnu::noinline]] Reg allocate_slowly(RegSet wanted);
     Reg allocate_gp(RegSet except = {}) { return allocate(kAllGp - except); }
     Reg allocate_fp(RegSet except = {}) { return allocate(kAllFp - except); }
     Reg allocate_for(Kind kind) { return wasm::is_fp(kind) ? allocate_fp() : allocate_gp(); }
@@ -154,18 +158,20 @@ private:
     void forget_copies(std::uint32_t local);
     void spill(AbstractValue& value);
 
-    Reg use(AbstractValue& value, RegSet except = {});
+    [[gnu::always_inline]] inline Reg use(AbstractValue& value, RegSet except = {});
+    [[gnu::noinline]] Reg bring_to_register(AbstractValue& value, RegSet except);
     Operand operand(AbstractValue& value);
     Operand register_or_slot(AbstractValue& value);
     void load_value(const AbstractValue& value, Reg to);
     Reg own(AbstractValue& value, RegSet except = {});
     Reg home_to_register(std::uint32_t local);
-    [[nodiscard]] Reg register_of(const AbstractValue& value) const;
+    [[nodiscard, gnu::always_inline]] inline Reg register_of(const AbstractValue& value) const;
 
     void materialise_deferred_reads(std::uint32_t local);
     void copy_to_slot(AbstractValue& value);
-    template <class... Values> Reg destination(Kind kind, const Values&... operands);
-    void push_result(Kind kind, Reg reg);
+    template <class... Values> [[gnu::always_inline]] inline Reg destination(Kind kind, const Values&... operands);
+    [[gnu::noinline]] Reg home_set_next(Kind kind);
+    [[gnu::always_inline]] inline void push_result(Kind kind, Reg reg);
     [[nodiscard]] bool next_is(Opcode op) const {
         return position_->next < position_->end && *position_->next == static_cast<std::uint8_t>(op);
     }
@@ -200,8 +206,8 @@ private:
     [[nodiscard]] bool next_consumes_condition() const;
     void set_condition(const Condition& condition);
     Condition pop_condition();
-    void push_condition(const Condition& condition);
-    Condition integer_operands(Condition condition, Reg& a, RegSet except = {});
+    void push_condition(Condition condition);
+    Reg integer_operands(Condition& condition, RegSet except = {});
 
     // --- compile_memory.h ------------------------------------------------------------------------------------------------
     struct Access {
@@ -209,8 +215,11 @@ private:
         AbstractValue index;                 ///< to release after the access
         Reg base = kNoReg;           ///< temporary holding another memory's base, or kNoReg
     };
-    Access access(const MemArg& memarg, std::uint32_t bytes, bool aligned = false);
+    [[gnu::always_inline]] inline Access access(const MemArg& memarg, std::uint32_t bytes);
+    [[gnu::noinline]] Access any_access(const MemArg& memarg, std::uint32_t bytes, bool aligned);
     void release(const Access& access);
+    template <Opcode kOp> [[nodiscard]] bool next_takes_load() const;
+    template <class Emit> void with_pending_load(Kind kind, const Emit& emit);
     [[nodiscard]] bool explicit_bounds(std::uint32_t memory) const;
     [[nodiscard]] Address global_address(std::uint32_t global, Reg& pointer);
     void call_helper(Helper helper, std::size_t operands, std::initializer_list<std::uint64_t> constants);
@@ -241,8 +250,8 @@ private:
     [[nodiscard]] bool agrees(const ControlFrame& frame) const;
     void reconcile(const HomeState& target);
     void branch(ControlFrame& frame);
-    void branch_when(const Condition& condition, ControlFrame& frame);
-    void emit_condition(const Condition& condition, bool when, Label& label);
+    void branch_when(Condition condition, ControlFrame& frame);
+    void emit_condition(Condition& condition, bool when, Label& label);
     void emit_return();
     void settle_homes_for_loop();
 
@@ -321,7 +330,7 @@ private:
     const wasm::FuncType* type_ = nullptr;
     const wasm::PassPosition* position_ = nullptr;
 
-    std::vector<AbstractValue> stack_;
+    ValueStack stack_;
     std::size_t flushed_ = 0;            ///< values below this index are constants or spilled
     std::vector<Local> locals_;
     std::vector<ControlFrame> frames_;
@@ -341,6 +350,8 @@ private:
     std::uint32_t operands_base_ = 0;    ///< bytes of frame above the operand slots
     std::uint32_t max_depth_ = 0;        ///< deepest operand slot byte
     std::uint32_t stack_area_ = 0;       ///< incoming stack arguments, bytes
+    ParallelMove<M> moves_;              ///< empty between uses
+    bool plain_memory0_ = false;         ///< memory 0 is there, and its accesses need no check
     bool has_memory_results_ = false;
     bool stopped_ = false;
     bool out_of_space_ = false;
@@ -351,6 +362,9 @@ private:
     bool shift_pending_ = false;         ///< x << amount, whose consumer is the add that comes next
     std::uint8_t shift_amount_ = 0;
     AbstractValue shifted_;
+    bool load_pending_ = false;          ///< a load whose consumer is the arithmetic that comes next
+    std::uint32_t load_offset_ = 0;      ///< its wasm offset
+    Access load_;
 };
 
 }  // namespace pollux

@@ -30,30 +30,32 @@ public:
         : at_(begin), end_(begin + std::min(end - begin, kMaxBytes)), locals_(locals) {}
 
     [[nodiscard]] LoopUse run() noexcept {
-        using enum wasm::Opcode;
         LoopUse use;
         use.calls = false;
-        for (int depth = 1; at_ < end_;) {
+        for (int depth = 1; at_ < end_ && ok_;) {
             const std::uint8_t byte = *at_++;
-            const auto op = static_cast<wasm::Opcode>(byte);
-            switch (op) {
-                case LocalGet: use.touched = use.touched | home(leb()); continue;
-                case LocalSet:
-                case LocalTee: {
+            switch (kSteps[byte]) {
+                case Step::nothing: continue;
+                case Step::integer: leb(); continue;
+                case Step::access:
+                    if (!memarg()) return use;
+                    continue;
+                case Step::read: use.touched = use.touched | home(leb()); continue;
+                case Step::write: {
                     const RegSet written = home(leb());
                     use.touched = use.touched | written;
                     use.written = use.written | written;
                     continue;
                 }
-                case Block: case Loop: case If: case Try: case TryTable: ++depth; break;
-                case End:
+                case Step::open: ++depth; break;
+                case Step::end:
                     if (--depth == 0) {
                         use.complete = ok_;
                         return use;
                     }
                     continue;
-                case Call: case CallIndirect: case CallRef: case MemoryGrow: case RefFunc: use.calls = true; break;
-                default: break;
+                case Step::call: use.calls = true; break;
+                case Step::other: break;
             }
             if (byte >= 0xFB && byte <= 0xFE) {
                 const std::uint64_t code = leb();
@@ -88,6 +90,29 @@ private:
         }
     }
 
+    /// What the scan does for an opcode of one byte.
+    enum class Step : std::uint8_t { nothing, integer, access, read, write, open, end, call, other };
+
+    static constexpr std::array<Step, 256> kSteps = [] {
+        using enum wasm::Opcode;
+        std::array<Step, 256> table{};
+        for (std::size_t i = 0; i < table.size(); ++i) {
+            switch (kImmediates[i]) {
+                case Immediate::none: table[i] = wasm::is_opcode(0, static_cast<std::uint32_t>(i)) ? Step::nothing : Step::other; break;
+                case Immediate::i32: case Immediate::i64: case Immediate::label: case Immediate::global: table[i] = Step::integer; break;
+                case Immediate::mem1: case Immediate::mem2: case Immediate::mem4: case Immediate::mem8: table[i] = Step::access; break;
+                default: table[i] = Step::other; break;
+            }
+        }
+        const auto set = [&](Step step, auto... ops) { ((table[static_cast<std::size_t>(ops)] = step), ...); };
+        set(Step::read, LocalGet);
+        set(Step::write, LocalSet, LocalTee);
+        set(Step::open, Block, Loop, If, Try, TryTable);
+        set(Step::end, End);
+        set(Step::call, Call, CallIndirect, CallRef, MemoryGrow, RefFunc);
+        return table;
+    }();
+
     [[nodiscard]] RegSet home(std::uint64_t local) const noexcept {
         RegSet set;
         if (local < locals_.size() && locals_[local].home.valid()) set.add(locals_[local].home);
@@ -95,6 +120,11 @@ private:
     }
 
     std::uint64_t leb() noexcept {
+        if (at_ < end_ && *at_ < 0x80) [[likely]] return *at_++;
+        return long_leb();
+    }
+
+    [[gnu::noinline]] std::uint64_t long_leb() noexcept {
         std::uint64_t value = 0;
         for (unsigned shift = 0; at_ < end_; shift += 7) {
             const std::uint8_t byte = *at_++;

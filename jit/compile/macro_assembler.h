@@ -113,6 +113,8 @@ public:
     static constexpr Reg kDivLow{}, kDivHigh{};
     /// Atomic compare-exchange wants the expected value, and atomic and, or, xor their result, in this one; kNoReg: in any.
     static constexpr Reg kExchangeRegister{};
+    /// Whether alu_load and fp_binary_load are there.
+    static constexpr bool kFusesLoads = false;
     static constexpr std::size_t kMaxInstructionBytes = 256;
     static constexpr std::int32_t kStackArguments = 16;  ///< offset from the frame pointer of the incoming stack area
 
@@ -203,6 +205,8 @@ public:
 
     // --- guest memory: like load and store, with a trap site memory_out_of_bounds ----------------------------------------
     void guest_load(LoadOp, Reg d, Address);
+    void alu_load(AluOp, Width, Reg d, Reg a, Address b);              ///< d = a op [b]; trap site
+    void fp_binary_load(FpBinOp, Width, Reg d, Reg a, Address b);      ///< add, sub, mul, div; trap site
     void guest_store(StoreOp, Address, Operand s);      ///< s: register, or immediate (b8 … b64); arm64: nothing is written when it traps
     /// Traps unless index + end <= length, where length is that of the MemoryCell that the pointer at [kContext + cell_offset] points to. w64: index + end may wrap: traps.
     void check_bounds(Width, Reg index, std::uint64_t end, std::int32_t cell_offset);

@@ -11,11 +11,8 @@ Result<> SinglePassCompiler<M>::compile(const CompileEnvironment& environment, s
     environment_ = &environment;
     module_ = environment.module;
     output_ = &output;
-    output.relocations.clear();
-    output.sites.clear();
-    output.handlers.clear();
-    output.lines.clear();
-    output.not_compiled.clear();
+    output.clear();
+    plain_memory0_ = !module_->memories.empty() && !explicit_bounds(0);
     stopped_ = out_of_space_ = exhausted_ = false;
     masm_.begin(environment, buffer, body.size(), output);
 
@@ -58,7 +55,7 @@ void SinglePassCompiler<M>::begin(const wasm::FuncType& type, std::span<const Va
     max_depth_ = 0;
     homes_ = {};
     assigned_homes_ = cached_ = {};
-    condition_pending_ = shift_pending_ = false;
+    condition_pending_ = shift_pending_ = load_pending_ = false;
     has_memory_results_ = memory_result_bytes(type.results) != 0;
     masm_.set_wasm_offset(position.offset);
 
@@ -131,16 +128,18 @@ void SinglePassCompiler<M>::begin(const wasm::FuncType& type, std::span<const Va
 
 /// First step of every handler that emits: room in the buffer, the offset for sites.
 template <class M>
-void SinglePassCompiler<M>::prepare() {
+inline void SinglePassCompiler<M>::prepare() {
     masm_.set_wasm_offset(position_->offset);
-    if (this->want_lines && (output_->lines.empty() || output_->lines.back().wasm_offset != position_->offset)) {
-        output_->lines.push_back({masm_.position(), position_->offset});
-    }
+    if (this->want_lines) [[unlikely]] record_line();
     // Merges, calls and branch tables emit one move per register or operand; an instruction has at most this many of them.
     const std::size_t moves = 128 + 2 * (stack_.size() - flushed_);
-    if (!masm_.has_space(moves * 16 + 8 * M::kMaxInstructionBytes)) [[unlikely]] {
-        out_of_space_ = stopped_ = true;
-    }
+    if (!masm_.has_space(moves * 16 + 8 * M::kMaxInstructionBytes)) [[unlikely]] out_of_space_ = stopped_ = true;
+}
+
+template <class M>
+void SinglePassCompiler<M>::record_line() {
+    if (!output_->lines.empty() && output_->lines.back().wasm_offset == position_->offset) return;
+    output_->lines.push_back({masm_.position(), position_->offset});
 }
 
 template <class M>
@@ -149,39 +148,38 @@ void SinglePassCompiler<M>::not_compiled(std::string_view feature) {
     stopped_ = true;
 }
 
+/// A new value on top of the stack, with its slot. The caller fills in the rest.
 template <class M>
-void SinglePassCompiler<M>::push(AbstractValue value) {
-    const std::uint32_t bytes = wasm::slot_bytes(value.kind);
-    const std::uint32_t below = stack_.empty() ? 0 : stack_.back().depth;
-    value.depth = (below + bytes - 1) / bytes * bytes + bytes;
+inline AbstractValue& SinglePassCompiler<M>::push(AbstractValue::Type type, Kind kind) {
+    const std::uint32_t below = stack_.depth();
+    const std::uint32_t bytes = wasm::slot_bytes(kind);
+    AbstractValue& value = stack_.push();
+    value.type = type;
+    value.kind = kind;
+    value.depth = ((below + bytes - 1) & (0U - bytes)) + bytes;
     if (value.depth > max_depth_) max_depth_ = value.depth;
-    stack_.push_back(value);
+    return value;
 }
 
 template <class M>
-void SinglePassCompiler<M>::push_constant(Kind kind, std::uint64_t bits) {
-    push({.type = AbstractValue::Type::constant, .kind = kind, .bits = bits});
+inline void SinglePassCompiler<M>::push_constant(Kind kind, std::uint64_t bits) {
+    push(AbstractValue::Type::constant, kind).bits = bits;
 }
 
 template <class M>
-void SinglePassCompiler<M>::push_reg(Kind kind, Reg reg) {
-    push({.type = AbstractValue::Type::reg, .kind = kind, .reg = reg});
+inline void SinglePassCompiler<M>::push_reg(Kind kind, Reg reg) {
+    push(AbstractValue::Type::reg, kind).reg = reg;
 }
 
 template <class M>
-void SinglePassCompiler<M>::push_spilled(Kind kind) {
-    push({.type = AbstractValue::Type::spilled, .kind = kind});
-}
-
-template <class M>
-void SinglePassCompiler<M>::push_local(std::uint32_t local) {
+inline void SinglePassCompiler<M>::push_local(std::uint32_t local) {
     ++locals_[local].deferred;
-    push({.type = AbstractValue::Type::local, .kind = locals_[local].kind, .bits = local});
+    push(AbstractValue::Type::local, locals_[local].kind).bits = local;
 }
 
 /// Takes the top value off. A register it owns stays taken until release().
 template <class M>
-AbstractValue SinglePassCompiler<M>::pop() {
+inline AbstractValue SinglePassCompiler<M>::pop() {
     const AbstractValue value = stack_.back();
     stack_.pop_back();
     if (flushed_ > stack_.size()) flushed_ = stack_.size();
@@ -190,7 +188,7 @@ AbstractValue SinglePassCompiler<M>::pop() {
 }
 
 template <class M>
-void SinglePassCompiler<M>::release(const AbstractValue& value) {
+inline void SinglePassCompiler<M>::release(const AbstractValue& value) {
     if (value.type == AbstractValue::Type::reg) free_.add(value.reg);
 }
 
@@ -232,9 +230,17 @@ void SinglePassCompiler<M>::forget_copies(std::uint32_t local) {
 
 /// A free register out of `wanted`; the deepest value that has one gives it up if need be.
 template <class M>
-Reg SinglePassCompiler<M>::allocate(RegSet wanted) {
+inline Reg SinglePassCompiler<M>::allocate(RegSet wanted) {
+    const RegSet plain = (free_ & wanted) - cached_;
+    if (plain.empty()) [[unlikely]] return allocate_slowly(wanted);
+    const Reg reg = plain.first();
+    free_.remove(reg);
+    return reg;
+}
+
+template <class M>
+Reg SinglePassCompiler<M>::allocate_slowly(RegSet wanted) {
     RegSet candidates = free_ & wanted;
-    if (const RegSet plain = candidates - cached_; !plain.empty()) candidates = plain;
     if (candidates.empty()) {
         for (std::size_t i = flushed_; i < stack_.size(); ++i) {
             AbstractValue& value = stack_[i];
@@ -291,7 +297,7 @@ Reg SinglePassCompiler<M>::home_to_register(std::uint32_t local) {
 
 /// The register that a value is in now, or kNoReg.
 template <class M>
-Reg SinglePassCompiler<M>::register_of(const AbstractValue& value) const {
+inline Reg SinglePassCompiler<M>::register_of(const AbstractValue& value) const {
     if (value.type == AbstractValue::Type::reg) return value.reg;
     if (value.type != AbstractValue::Type::local) return kNoReg;
     const Reg home = locals_[value.bits].home;
@@ -300,8 +306,13 @@ Reg SinglePassCompiler<M>::register_of(const AbstractValue& value) const {
 
 /// The register that a popped value is in, made so if need be. A home must not be written; anything else the value then owns.
 template <class M>
-Reg SinglePassCompiler<M>::use(AbstractValue& value, RegSet except) {
-    if (value.type == AbstractValue::Type::reg) return value.reg;
+inline Reg SinglePassCompiler<M>::use(AbstractValue& value, RegSet except) {
+    const Reg reg = register_of(value);
+    return reg.valid() ? reg : bring_to_register(value, except);
+}
+
+template <class M>
+Reg SinglePassCompiler<M>::bring_to_register(AbstractValue& value, RegSet except) {
     if (value.type == AbstractValue::Type::local && locals_[value.bits].home.valid()) return home_to_register(static_cast<std::uint32_t>(value.bits));
     if (value.type == AbstractValue::Type::local) {
         const Reg copy = cached_copy(static_cast<std::uint32_t>(value.bits));
@@ -422,28 +433,34 @@ void SinglePassCompiler<M>::copy_to_slot(AbstractValue& value) {
 /// Releases the operands: they are read by the instruction that is emitted next. push_result() completes it.
 template <class M>
 template <class... Values>
-Reg SinglePassCompiler<M>::destination(Kind kind, const Values&... operands) {
-    const std::uint8_t* next = position_->next;
-    Reg target = kNoReg;
-    if (next_is(Opcode::LocalSet) || next_is(Opcode::LocalTee)) {
-        const bool one_byte = position_->end - next > 1 && next[1] < 0x80 && next[1] < locals_.size();
-        if (one_byte && locals_[next[1]].kind == kind && locals_[next[1]].home.valid()) {
-            materialise_deferred_reads(next[1]);  // while the operands' registers are still taken
-            target = locals_[next[1]].home;
-        }
-    }
+inline Reg SinglePassCompiler<M>::destination(Kind kind, const Values&... operands) {
+    const bool sets_local = next_is(Opcode::LocalSet) || next_is(Opcode::LocalTee);
+    const Reg home = sets_local && tuning.choose_destinations ? home_set_next(kind) : kNoReg;
     (release(operands), ...);
-    if (target.valid()) return target;
-    const RegSet wanted = wasm::is_fp(kind) ? kAllFp : kAllGp;
-    RegSet reusable;
-    ((operands.type == AbstractValue::Type::reg && reusable.empty() ? reusable.add(operands.reg) : void()), ...);
-    reusable = reusable & wanted & free_;
-    return allocate(reusable.empty() ? wanted : reusable);
+    if (home.valid()) return home;
+    Reg reusable = kNoReg;
+    ((operands.type == AbstractValue::Type::reg && !reusable.valid() ? void(reusable = operands.reg) : void()), ...);
+    if (reusable.valid() && reusable.is_fp() == wasm::is_fp(kind) && free_.has(reusable)) {
+        claim(reusable);
+        return reusable;
+    }
+    return allocate(wasm::is_fp(kind) ? kAllFp : kAllGp);
+}
+
+/// The home of the local that the next instruction sets, if it has one. Deferred reads of it are materialised, so this comes
+/// while the operands' registers are still taken.
+template <class M>
+Reg SinglePassCompiler<M>::home_set_next(Kind kind) {
+    const std::uint8_t* next = position_->next;
+    const bool one_byte = position_->end - next > 1 && next[1] < 0x80 && next[1] < locals_.size();
+    if (!one_byte || locals_[next[1]].kind != kind || !locals_[next[1]].home.valid()) return kNoReg;
+    materialise_deferred_reads(next[1]);
+    return locals_[next[1]].home;
 }
 
 /// Pushes what was computed into destination(): a temporary, or a home, which then reads as its local.
 template <class M>
-void SinglePassCompiler<M>::push_result(Kind kind, Reg reg) {
+inline void SinglePassCompiler<M>::push_result(Kind kind, Reg reg) {
     if (!assigned_homes_.has(reg)) return push_reg(kind, reg);
     homes_.valid.add(reg);
     homes_.dirty.add(reg);
@@ -452,9 +469,12 @@ void SinglePassCompiler<M>::push_result(Kind kind, Reg reg) {
 
 template <class M>
 void SinglePassCompiler<M>::local_set(std::uint32_t local) {
+    if (stack_.back().is_local(local)) {
+        pop();
+        return;
+    }
     prepare();
     AbstractValue value = pop();
-    if (value.is_local(local)) return;
     materialise_deferred_reads(local);
     const Local& target = locals_[local];
     if (target.home.valid()) {

@@ -11,12 +11,13 @@ namespace {
 enum class SiteClass : std::uint8_t { memory_trap, other_trap, call, framed, frameless };
 constexpr std::uint32_t kLongDistance = 31;
 
-void put_leb(std::vector<std::uint8_t>& out, std::uint32_t value) {
-    while (value >= 0x80) {
-        out.push_back(static_cast<std::uint8_t>(value | 0x80));
-        value >>= 7;
-    }
-    out.push_back(static_cast<std::uint8_t>(value));
+constexpr std::size_t kMaxLebBytes = 5;
+constexpr std::size_t kMaxSiteBytes = 2 + 2 * kMaxLebBytes;
+
+std::uint8_t* put_leb(std::uint8_t* at, std::uint32_t value) noexcept {
+    for (; value >= 0x80; value >>= 7) *at++ = static_cast<std::uint8_t>(value | 0x80);
+    *at++ = static_cast<std::uint8_t>(value);
+    return at;
 }
 
 std::uint32_t get_leb(const std::uint8_t*& at) noexcept {
@@ -83,35 +84,34 @@ void CodeMap::Writer::add(std::uint32_t code_offset, std::uint32_t code_bytes, s
     const auto place = [](const Site& site) { return std::pair(site.code_offset, site.kind != Site::Kind::call); };
     if (!std::ranges::is_sorted(sites, {}, &Site::code_offset)) std::ranges::sort(sites, {}, place);
 
-    scratch_.clear();
-    put_leb(scratch_, body_offset);
-    put_leb(scratch_, static_cast<std::uint32_t>(sites.size()));
+    // Written into the block at once, so there must be room for the most that the sites can take.
+    const auto most = static_cast<std::uint32_t>(2 * kMaxLebBytes + sites.size() * kMaxSiteBytes);
+    if (last_ == nullptr || last_->count.load(std::memory_order_relaxed) == last_->function_capacity ||
+        most > last_->byte_capacity - last_->bytes_used) {
+        const std::uint32_t functions = last_ == nullptr ? 16 : std::min<std::uint32_t>(last_->function_capacity * 2, 4096);
+        Block* block = Block::make(functions, std::max(most, functions * 50));
+        (last_ == nullptr ? first_ : last_->next).store(block, std::memory_order_release);
+        last_ = block;
+    }
+    std::uint8_t* const begin = last_->bytes() + last_->bytes_used;
+    std::uint8_t* at = put_leb(put_leb(begin, body_offset), static_cast<std::uint32_t>(sites.size()));
     std::uint32_t code_at = 0;
     std::uint32_t wasm_at = body_offset;
     for (const Site& site : sites) {
         const SiteClass site_class = classify(site);
         const std::uint32_t distance = site.code_offset - code_at;
         code_at = site.code_offset;
-        scratch_.push_back(static_cast<std::uint8_t>(static_cast<unsigned>(site_class) << 5 | std::min(distance, kLongDistance)));
-        if (distance >= kLongDistance) put_leb(scratch_, distance - kLongDistance);
-        if (site_class == SiteClass::other_trap) scratch_.push_back(static_cast<std::uint8_t>(site.trap));
+        *at++ = static_cast<std::uint8_t>(static_cast<unsigned>(site_class) << 5 | std::min(distance, kLongDistance));
+        if (distance >= kLongDistance) at = put_leb(at, distance - kLongDistance);
+        if (site_class == SiteClass::other_trap) *at++ = static_cast<std::uint8_t>(site.trap);
         if (site_class >= SiteClass::framed) continue;
-        put_leb(scratch_, zigzag(site.wasm_offset - wasm_at));
+        at = put_leb(at, zigzag(site.wasm_offset - wasm_at));
         wasm_at = site.wasm_offset;
     }
 
-    const auto bytes = static_cast<std::uint32_t>(scratch_.size());
-    if (last_ == nullptr || last_->count.load(std::memory_order_relaxed) == last_->function_capacity ||
-        bytes > last_->byte_capacity - last_->bytes_used) {
-        const std::uint32_t functions = last_ == nullptr ? 16 : std::min<std::uint32_t>(last_->function_capacity * 2, 4096);
-        Block* block = Block::make(functions, std::max(bytes, functions * 50));
-        (last_ == nullptr ? first_ : last_->next).store(block, std::memory_order_release);
-        last_ = block;
-    }
     const std::uint32_t count = last_->count.load(std::memory_order_relaxed);
-    std::memcpy(last_->bytes() + last_->bytes_used, scratch_.data(), bytes);
     new (last_->functions() + count) Function{code_offset, code_bytes, function, last_->bytes_used};
-    last_->bytes_used += bytes;
+    last_->bytes_used += static_cast<std::uint32_t>(at - begin);
     last_->count.store(count + 1, std::memory_order_release);
 }
 

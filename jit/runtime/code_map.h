@@ -66,7 +66,6 @@ public:
         friend class CodeMap;
         std::atomic<Block*> first_{nullptr};
         Block* last_ = nullptr;
-        std::vector<std::uint8_t> scratch_;
         Writer* next_ = nullptr;
     };
 

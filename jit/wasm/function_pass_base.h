@@ -112,7 +112,7 @@ protected:
     }
     /// Reads a memory argument; `address` is the memory's address type. Every form but the usual one, memory 0 with a
     /// one-byte alignment, is out of line, and so are the errors.
-    [[nodiscard]] bool read_mem_arg(std::uint32_t natural_align, bool exact_align, MemArg& out, ValType& address) {
+    [[nodiscard, gnu::always_inline]] bool read_mem_arg(std::uint32_t natural_align, bool exact_align, MemArg& out, ValType& address) {
         const std::uint8_t* const start = position_.next;
         if (start != position_.end && *start <= natural_align && has_memory0_ && !exact_align) [[likely]] {
             out.align_log2 = *position_.next++;
@@ -167,7 +167,7 @@ protected:
     }
     /// Pops a reference of whatever type, or bottom.
     [[nodiscard]] bool pop_reference(ValType& out);
-    [[nodiscard]] bool pop_all(std::span<const ValType> types) {
+    [[nodiscard, gnu::always_inline]] bool pop_all(std::span<const ValType> types) {
         if (types.empty()) return true;
         if (types.size() == 1) return pop(types[0]);
         return pop_all_slow(types);
@@ -192,7 +192,7 @@ protected:
     }
     /// Pops the parameters and pushes the results of an instruction of fixed type.
     template <Signature kSignature>
-    [[nodiscard]] bool apply() {
+    [[nodiscard, gnu::always_inline]] bool apply() {
         constexpr std::uint8_t kParams = kSignature.param_count;
         bool exact = sp_ - floor_ >= kParams;
         if (exact) [[likely]] {
@@ -210,7 +210,7 @@ protected:
     }
     /// The same, where the first parameter is an address.
     template <Signature kSignature>
-    [[nodiscard]] bool apply_at(ValType address) {
+    [[nodiscard, gnu::always_inline]] bool apply_at(ValType address) {
         for (std::uint8_t i = kSignature.param_count; i-- > 1;) {
             if (!pop(kSignature.param_kinds[i])) return false;
         }
