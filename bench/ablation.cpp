@@ -15,6 +15,7 @@
 #include "bench/corpus.h"
 #include "bench/run_guest.h"
 #include "jit/base/tuning.h"
+#include "wasi/wasi.h"
 
 namespace pollux::bench {
 namespace {
