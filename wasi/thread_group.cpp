@@ -115,6 +115,14 @@ void ThreadGroup::run_thread(Start& start) {
         report(start.number, why);
         end(TrapCode::host_error, nullptr);
     };
+    // What this thread ends by ends all, unless it was told to end.
+    const auto trapped = [&](const Trap& trap, const Store& store) {
+        const std::scoped_lock lock(mutex_);
+        if (end_code_ != TrapCode::none) return;
+        if (trap.code != TrapCode::host_exit) report(start.number, trap.to_string());
+        end_code_ = trap.code;
+        interrupt_all(&store);
+    };
     auto scheduler = FiberScheduler::create();
     if (!scheduler) return start.begun.set_value(false);
     auto created = Store::create(start.engine, start.options);
@@ -141,18 +149,15 @@ void ThreadGroup::run_thread(Start& start) {
             }
         }
         const auto instance = Instance::create(store, start.module, imports);
-        if (!instance) return failed(instance.error().error.message);
+        if (!instance) {
+            const InstantiationError& error = instance.error();
+            return error.trap ? trapped(*error.trap, store) : failed(error.error.message);
+        }
         const Func function = (*instance)->find_function(kStartFunction);
         const std::array arguments = {Value::i32(static_cast<std::int32_t>(start.number)),
                                       Value::i32(static_cast<std::int32_t>(start.argument))};
         const CallResult result = function.call(arguments, {});
-        if (result) return;
-        const TrapCode code = result.error().code;
-        const std::scoped_lock lock(mutex_);
-        if (end_code_ != TrapCode::none) return;  // it was told to
-        if (code != TrapCode::host_exit) report(start.number, result.error().to_string());
-        end_code_ = code;
-        interrupt_all(&store);
+        if (!result) trapped(result.error(), store);
     });
     if (!ran) start.begun.set_value(false);
     const std::scoped_lock lock(mutex_);
