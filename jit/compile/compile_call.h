@@ -37,7 +37,7 @@ std::uint32_t SinglePassCompiler<M>::set_arguments(const wasm::FuncType& type, b
     for (std::size_t i = 0; i < type.params.size(); ++i) {
         const AbstractValue& value = stack_[first + i];
         const Location location = assigner.next(value.kind);
-        Reg from = register_of(value);
+        Reg from = source_of(value);
         if (location.where != Location::Where::memory) {
             if (from.valid()) {
                 moves_.add(value.kind, target_of(location), from);
@@ -58,13 +58,13 @@ std::uint32_t SinglePassCompiler<M>::set_arguments(const wasm::FuncType& type, b
         }
         masm_.store(detail::whole_store(value.kind), to, from);
     }
-    // What is not in a register now is loaded behind the moves; register_of() is asked before they change anything it reads.
+    // What is not in a register now is loaded behind the moves; source_of() still tells what it told before them.
     moves_.emit(masm_);
     ParameterAssigner again(M::kHomesGp.size(), M::kHomesFp.size());
     for (std::size_t i = 0; loads && i < type.params.size(); ++i) {
         const AbstractValue& value = stack_[first + i];
         const Location location = again.next(value.kind);
-        if (location.where != Location::Where::memory && !register_of(value).valid()) load_value(value, target_of(location));
+        if (location.where != Location::Where::memory && !source_of(value).valid()) load_value(value, target_of(location));
     }
     truncate(first);
     return area;

@@ -274,11 +274,11 @@ void SinglePassCompiler<M>::call_helper(Helper helper, std::size_t operands, std
     save_homes();
     for (std::size_t i = 0; i < operands; ++i) {
         const AbstractValue& value = stack_[first + i];
-        if (const Reg from = register_of(value); from.valid()) moves_.add(value.kind, M::kHelperArguments[i], from);
+        if (const Reg from = source_of(value); from.valid()) moves_.add(value.kind, M::kHelperArguments[i], from);
     }
     moves_.emit(masm_);
     for (std::size_t i = 0; i < operands; ++i) {
-        if (!register_of(stack_[first + i]).valid()) load_value(stack_[first + i], M::kHelperArguments[i]);
+        if (!source_of(stack_[first + i]).valid()) load_value(stack_[first + i], M::kHelperArguments[i]);
     }
     std::size_t next = operands;
     for (const std::uint64_t constant : constants) masm_.mov_imm(Width::w64, M::kHelperArguments[next++], constant);

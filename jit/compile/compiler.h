@@ -166,6 +166,7 @@ private:
     Reg own(AbstractValue& value, RegSet except = {});
     Reg home_to_register(std::uint32_t local);
     [[nodiscard, gnu::always_inline]] inline Reg register_of(const AbstractValue& value) const;
+    [[nodiscard]] Reg source_of(const AbstractValue& value) const;
 
     void materialise_deferred_reads(std::uint32_t local);
     void copy_to_slot(AbstractValue& value);

@@ -304,6 +304,13 @@ inline Reg SinglePassCompiler<M>::register_of(const AbstractValue& value) const 
     return home.valid() && homes_.valid.has(home) ? home : kNoReg;
 }
 
+/// The same, or a temporary that still holds the local. A move of several values has to know it before any of them is written.
+template <class M>
+Reg SinglePassCompiler<M>::source_of(const AbstractValue& value) const {
+    const Reg reg = register_of(value);
+    return reg.valid() || value.type != AbstractValue::Type::local ? reg : cached_copy(static_cast<std::uint32_t>(value.bits));
+}
+
 /// The register that a popped value is in, made so if need be. A home must not be written; anything else the value then owns.
 template <class M>
 inline Reg SinglePassCompiler<M>::use(AbstractValue& value, RegSet except) {

@@ -16,7 +16,7 @@ HAS_OTHER = bool(OTHER) and shutil.which(OTHER[-1]) is not None
 
 
 # Code for x86-64 uses what the processor that it is compiled on has; without, it is the same everywhere.
-NO_FEATURES = {**os.environ, "POLLUX_DISABLE": "avx,avx2,fma,bmi1,bmi2,lzcnt"}
+NO_FEATURES = {**os.environ, "POLLUX_DISABLE": "avx,avx2,fma,bmi1,bmi2,lzcnt,lse"}
 
 
 def run(command, *arguments, env=None):

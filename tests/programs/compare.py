@@ -57,7 +57,10 @@ class Comparison:
                     prepare(host)
                     granted = ["--dir", f"{host}::{guest}"]
                 try:
-                    results.append(run(command + granted + list(options) + [wasm] + arguments, stdin))
+                    result = run(command + granted + list(options) + [wasm] + arguments, stdin)
+                    if command is self.node and result.returncode < 0:  # some versions crash now and then
+                        result = run(command + granted + list(options) + [wasm] + arguments, stdin)
+                    results.append(result)
                 except subprocess.TimeoutExpired:
                     print(f"{name}: {command[0]} took too long")
                     self.failures += 1

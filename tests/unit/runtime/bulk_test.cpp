@@ -19,6 +19,11 @@ protected:
     bool is_null(std::int32_t index) { return result(instance, "is_null", {Value::i32(index)}) == Value::i32(1); }
 };
 
+TEST_P(Bulk, OperandsAreMovedAtOnce) {
+    EXPECT_EQ(code("fill_from_slots", 3000, 'x', 5), TrapCode::none);
+    EXPECT_EQ(text(2999, 7), std::string("\0xxxxx\0", 7));
+}
+
 TEST_P(Bulk, MemoryInit) {
     EXPECT_EQ(text(100, 6), "active");
     EXPECT_EQ(code("init", 10, 1, 4), TrapCode::none);
