@@ -163,6 +163,7 @@ public:
         const TimeLimit limit(*store_, options_.timeout);
         if (options_.fuel) store_->set_fuel(static_cast<std::int64_t>(std::min(*options_.fuel, std::uint64_t{1} << 62)));
         const auto ran = store_->run_on_fiber([&] { status = run_on_fiber(); });
+        wasi_->end_threads();
         if (call_stats_) print_message("WASI calls\n" + call_stats_->table());
         if (options_.timings && store_->heap().statistics().collections != 0) print_collections(store_->heap().statistics());
         if (!ran) return report(ran.error());
