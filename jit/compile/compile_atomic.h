@@ -105,7 +105,7 @@ void SinglePassCompiler<M>::compare_exchange(StoreOp store, Kind kind, const Mem
         // The expected value goes to its register; what is there moves away first.
         except = RegSet::of(kFixed);
         if (replacement.type == AbstractValue::Type::reg && replacement.reg == kFixed) own(replacement, except);
-        if (!(expected.type == AbstractValue::Type::reg && expected.reg == kFixed)) {
+        if (expected.type != AbstractValue::Type::reg || expected.reg != kFixed) {
             take(kFixed);
             load_value(expected, kFixed);
             release(expected);
