@@ -74,6 +74,7 @@ public:
         std::vector<std::string> words = runtime.command;
         words.insert(words.end(), {POLLUX_BENCH_GUEST, mode.name, std::to_string(mode.count)});
         std::vector<char*> pointers;
+        pointers.reserve(words.size() + 1);
         for (std::string& word : words) pointers.push_back(word.data());
         pointers.push_back(nullptr);
         if (::posix_spawnp(&process_, pointers[0], &actions, nullptr, pointers.data(), environ) != 0) process_ = -1;
