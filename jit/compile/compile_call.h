@@ -4,7 +4,8 @@
 // register arguments move all at once into the argument registers (which are homes); constants and loads fill the rest.
 // A callee that may belong to another instance gets its context and memory base loaded, and ours are restored behind the call.
 //
-// A tail call to another instance is an ordinary call followed by a return: its frame stays, since somebody must restore the caller's context.
+// A tail call to another instance is an ordinary call followed by a return: its frame stays, since somebody must restore the caller's
+// context.
 #pragma once
 
 #include <algorithm>
@@ -157,8 +158,14 @@ void SinglePassCompiler<M>::load_callee(TypeId type, std::uint32_t table) {
 template <class M>
 void SinglePassCompiler<M>::load_type(Reg d, TypeId type) {
     if (!environment_->portable) return masm_.mov_imm(Width::w64, d, type);
+    load_by_type(LoadOp::u32, d, environment_->layout->types, sizeof(TypeId), type);
+}
+
+/// What the instance's array of `element_bytes` each, at `array`, holds for a type of the module.
+template <class M>
+void SinglePassCompiler<M>::load_by_type(LoadOp op, Reg d, std::uint32_t array, std::size_t element_bytes, TypeId type) {
     const auto index = static_cast<std::size_t>(std::ranges::find(module_->types, type) - module_->types.begin());
-    masm_.load(LoadOp::u32, d, {M::kContext, kNoReg, static_cast<std::int32_t>(environment_->layout->types + index * sizeof(TypeId))});
+    masm_.load(op, d, {M::kContext, kNoReg, static_cast<std::int32_t>(array + index * element_bytes)});
 }
 
 /// Traps unless the FuncRef's type is `type` or, where that can have subtypes, one of them.

@@ -53,9 +53,7 @@ template <class M>
 void SinglePassCompiler<M>::load_object_type(Reg d, TypeId type) {
     if (!environment_->portable)
         return masm_.mov_imm(Width::w64, d, reinterpret_cast<std::uint64_t>(&wasm::TypeRegistry::object_type(type)));
-    const auto index = static_cast<std::size_t>(std::ranges::find(module_->types, type) - module_->types.begin());
-    const std::size_t offset = environment_->layout->object_types + index * sizeof(const wasm::ObjectType*);
-    masm_.load(LoadOp::u64, d, {M::kContext, kNoReg, static_cast<std::int32_t>(offset)});
+    load_by_type(LoadOp::u64, d, environment_->layout->object_types, sizeof(const wasm::ObjectType*), type);
 }
 
 /// The same as a helper's operand.

@@ -264,6 +264,7 @@ private:
     void load_callee(TypeId type, std::uint32_t table);
     void pop_callee();
     void load_type(Reg d, TypeId type);
+    void load_by_type(LoadOp op, Reg d, std::uint32_t array, std::size_t element_bytes, TypeId type);
     void check_signature(TypeId type, Reg callee);
     void call_reference(TypeId type);
     void tail_call_reference(TypeId type);
@@ -370,6 +371,7 @@ private:
 
 }  // namespace pollux
 
+// clang-format off: the first has what the others use
 #include "jit/compile/operands.h"
 #include "jit/compile/compile_numeric.h"
 #include "jit/compile/compile_simd.h"
@@ -381,3 +383,4 @@ private:
 #include "jit/compile/compile_call.h"
 #include "jit/compile/compile_gc.h"
 #include "jit/compile/compile_cast.h"
+// clang-format on

@@ -21,6 +21,9 @@ constexpr std::array kWidths = {Width::w32, Width::w64};
 constexpr std::array<std::int32_t, 9> kOffsets = {0, 1, -1, 127, 128, -128, -129, 0x7fff'ffff, -0x7fff'ffff};
 constexpr std::array<std::int32_t, 10> kImmediates = {0, 1, -1, 127, 128, -128, -129, 0x1234'5678, 0x7fff'ffff, -0x7fff'ffff - 1};
 
+constexpr std::array kAlus = {std::pair{Alu::add, Inst::kIdAdd}, std::pair{Alu::or_, Inst::kIdOr},   std::pair{Alu::and_, Inst::kIdAnd},
+                              std::pair{Alu::sub, Inst::kIdSub}, std::pair{Alu::xor_, Inst::kIdXor}, std::pair{Alu::cmp, Inst::kIdCmp}};
+
 class X64Stencils : public testing::Test {
 protected:
     X64Stencils() { emitter_.attach({expected_.data(), expected_.size(), 0x10000}); }
@@ -97,12 +100,7 @@ TEST_F(X64Stencils, OneRegister) {
                 expect<stencil::shift_cl>([&](auto& as) { as.emit(id, target, x86::cl); }, digit, width, d);
             }
             for (const std::int32_t value : kImmediates) {
-                for (const auto& [digit, id] : {std::pair{Alu::add, Inst::kIdAdd},
-                                                {Alu::or_, Inst::kIdOr},
-                                                {Alu::and_, Inst::kIdAnd},
-                                                {Alu::sub, Inst::kIdSub},
-                                                {Alu::xor_, Inst::kIdXor},
-                                                {Alu::cmp, Inst::kIdCmp}}) {
+                for (const auto& [digit, id] : kAlus) {
                     expect<stencil::alu_imm>([&](auto& as) { as.emit(id, target, asmjit::Imm(value)); }, digit, width, d, value);
                 }
             }
@@ -139,12 +137,7 @@ TEST_F(X64Stencils, TwoRegisters) {
                 expect<stencil::imul>([&](auto& as) { as.imul(target, source); }, width, d, s);
                 for (const std::int32_t value : {2, 127, 128, -129})
                     expect<stencil::imul_imm>([&](auto& as) { as.imul(target, source, asmjit::Imm(value)); }, width, d, s, value);
-                for (const auto& [digit, id] : {std::pair{Alu::add, Inst::kIdAdd},
-                                                {Alu::or_, Inst::kIdOr},
-                                                {Alu::and_, Inst::kIdAnd},
-                                                {Alu::sub, Inst::kIdSub},
-                                                {Alu::xor_, Inst::kIdXor},
-                                                {Alu::cmp, Inst::kIdCmp}}) {
+                for (const auto& [digit, id] : kAlus) {
                     expect<stencil::alu>([&](auto& as) { as.emit(id, target, source); }, digit, width, d, s);
                 }
                 for (unsigned code = 0; code < 16; ++code) {

@@ -424,17 +424,19 @@ TEST(X64MasmSimd, Extending) {
     });
 }
 
-TEST(X64MasmSimd, RelaxedDotProducts) {
-    // The second operand has seven bits; the first any.
+/// Relaxed dot products, of signed bytes and of what B makes of the second operand's. `mask`: of each 64 bits of that.
+template <class B>
+void check_relaxed_dot_products(bool deterministic, std::uint64_t mask) {
     const auto products = [](V128 x, V128 y) {
         const auto a = lanes<S8>(x);
-        const auto b = lanes<U8>(y);
+        const auto b = lanes<B>(y);
         Lanes<S16> result;
         for (std::size_t i = 0; i < 8; ++i) result[i] = static_cast<S16>(a[2 * i] * b[2 * i] + a[2 * i + 1] * b[2 * i + 1]);
         return result;
     };
     for (const CpuFeatures& features : feature_sets()) {
         Runner runner(features);
+        runner.environment().relaxed_simd_deterministic = deterministic;
         fill(runner);
         for (const Reg d : kVectorRegs) {
             runner.compile([&](Masm& m) {
@@ -445,7 +447,7 @@ TEST(X64MasmSimd, RelaxedDotProducts) {
                 for (const V128 y : kInts) {
                     auto& in = runner.block().in;
                     in.fp[0] = x;
-                    in.fp[1] = {y.low & 0x7f7f'7f7f'7f7f'7f7f, y.high & 0x7f7f'7f7f'7f7f'7f7f};
+                    in.fp[1] = {y.low & mask, y.high & mask};
                     in.fp[6] = x;
                     ASSERT_EQ(runner.run(), TrapCode::none);
                     const auto words = products(x, in.fp[1]);
@@ -458,6 +460,11 @@ TEST(X64MasmSimd, RelaxedDotProducts) {
             }
         }
     }
+}
+
+TEST(X64MasmSimd, RelaxedDotProducts) {
+    // The second operand has seven bits; the first any.
+    check_relaxed_dot_products<U8>(false, 0x7f7f'7f7f'7f7f'7f7f);
 }
 
 TEST(X64MasmSimd, Swizzle) {
@@ -587,41 +594,7 @@ TEST(X64MasmSimd, DeterministicRelaxedInstructionsAreOrdinaryOnes) {
     expect_same(Opcode::I64x2RelaxedLaneselect, Opcode::V128Bitselect, ternary);
 }
 
-TEST(X64MasmSimd, DeterministicDotProductsAreOfSignedBytes) {
-    const auto products = [](V128 x, V128 y) {
-        const auto a = lanes<S8>(x);
-        const auto b = lanes<S8>(y);
-        Lanes<S16> result;
-        for (std::size_t i = 0; i < 8; ++i) result[i] = static_cast<S16>(a[2 * i] * b[2 * i] + a[2 * i + 1] * b[2 * i + 1]);
-        return result;
-    };
-    for (const CpuFeatures& features : feature_sets()) {
-        Runner runner(features);
-        runner.environment().relaxed_simd_deterministic = true;
-        fill(runner);
-        for (const Reg d : kVectorRegs) {
-            runner.compile([&](Masm& m) {
-                m.simd_binary(Opcode::I16x8RelaxedDotI8x16I7x16S, fp(2), fp(0), fp(1));
-                m.simd_ternary(Opcode::I32x4RelaxedDotI8x16I7x16AddS, d, fp(0), fp(1), fp(6));
-            });
-            for (const V128 x : kInts) {
-                for (const V128 y : kInts) {
-                    auto& in = runner.block().in;
-                    in.fp[0] = x;
-                    in.fp[1] = y;
-                    in.fp[6] = x;
-                    ASSERT_EQ(runner.run(), TrapCode::none);
-                    const auto words = products(x, y);
-                    ASSERT_EQ(runner.block().out.fp[2], pack<S16>(words));
-                    auto sum = lanes<U32>(x);
-                    for (std::size_t i = 0; i < 4; ++i) sum[i] += static_cast<U32>(words[2 * i] + words[2 * i + 1]);
-                    ASSERT_EQ(runner.block().out.fp[d.number()], pack<U32>(sum));
-                    ASSERT_EQ(runner.clobbered(RegSet::of(d, fp(2))).bits(), 0U);
-                }
-            }
-        }
-    }
-}
+TEST(X64MasmSimd, DeterministicDotProductsAreOfSignedBytes) { check_relaxed_dot_products<S8>(true, ~std::uint64_t{0}); }
 
 TEST(X64MasmSimd, Conversions) {
     const auto to_float = [](auto zero) {
