@@ -1,6 +1,5 @@
 #include "tests/differential/function_generator.h"
 
-#include <array>
 #include <bit>
 #include <string_view>
 #include <utility>
@@ -11,8 +10,6 @@ namespace {
 using wasm::Group;
 using wasm::Kind;
 using wasm::Opcode;
-
-constexpr std::array kKinds = {Kind::i32, Kind::i64, Kind::f32, Kind::f64, Kind::v128};
 
 /// What the NaNs of an instruction's result can be.
 enum class NanRule : std::uint8_t {

@@ -1,12 +1,15 @@
 // Bodies of random functions: statements and expressions, each of which leaves the stack as it should.
 #pragma once
 
+#include <array>
 #include <optional>
 #include <vector>
 
 #include "tests/differential/module_writer.h"
 
 namespace pollux::differential {
+
+inline constexpr std::array kKinds = {wasm::Kind::i32, wasm::Kind::i64, wasm::Kind::f32, wasm::Kind::f64, wasm::Kind::v128};
 
 struct FunctionShape {
     std::vector<wasm::Kind> params;

@@ -12,7 +12,6 @@ using wasm::Opcode;
 
 constexpr std::uint32_t kFuel = 300;
 constexpr std::uint32_t kPassiveBytes = 64;
-constexpr Kind kKinds[] = {Kind::i32, Kind::i64, Kind::f32, Kind::f64, Kind::v128};
 
 enum Section : std::uint8_t {
     type = 1,

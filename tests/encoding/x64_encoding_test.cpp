@@ -9,6 +9,7 @@
 
 #include "backends/x64/disasm.h"
 #include "backends/x64/masm.h"
+#include "tests/codegen/widths.h"
 
 namespace pollux::x64::test {
 namespace {
@@ -17,7 +18,6 @@ using wasm::Opcode;
 
 constexpr std::array kGp = {kRax, kRcx, kRdx, kRdi, kRsi, kR8, kR9, kR10, kRbx, kR12, kR13};
 constexpr std::array kFp = {fp(0), fp(1), fp(2), fp(3), fp(4), fp(5), fp(6), fp(7), fp(8), fp(9), fp(10), fp(11), fp(12), fp(13)};
-constexpr std::array kWidths = {Width::w32, Width::w64};
 
 class X64Encoding : public testing::Test {
 protected:

@@ -7,6 +7,7 @@
 #include "backends/x64/disasm.h"
 #include "backends/x64/emitter.h"
 #include "backends/x64/stencils.h"
+#include "tests/codegen/widths.h"
 
 namespace pollux::x64::test {
 namespace {
@@ -17,7 +18,6 @@ using stencil::Memory;
 using stencil::Shift;
 namespace Inst = x86::Inst;
 
-constexpr std::array kWidths = {Width::w32, Width::w64};
 constexpr std::array<std::int32_t, 9> kOffsets = {0, 1, -1, 127, 128, -128, -129, 0x7fff'ffff, -0x7fff'ffff};
 constexpr std::array<std::int32_t, 10> kImmediates = {0, 1, -1, 127, 128, -128, -129, 0x1234'5678, 0x7fff'ffff, -0x7fff'ffff - 1};
 

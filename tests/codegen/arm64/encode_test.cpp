@@ -6,6 +6,7 @@
 
 #include "backends/arm64/masm.h"
 #include "tests/codegen/arm64/runner.h"
+#include "tests/codegen/widths.h"
 
 namespace pollux::arm64::test {
 namespace {
@@ -84,8 +85,6 @@ private:
     FunctionOutput output_;
     Masm masm_;
 };
-
-constexpr std::array kWidths = {Width::w32, Width::w64};
 
 std::vector<Operand> operands(const std::vector<Reg>& regs) {
     std::vector<Operand> all;

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "tests/codegen/arm64/runner.h"
+#include "tests/codegen/widths.h"
 
 namespace pollux::arm64::test {
 namespace {
@@ -17,7 +18,6 @@ constexpr std::array<Registers, 6> kAliases = {{{gp(0), gp(1), gp(2)},
                                                 {gp(1), gp(2), gp(2)},
                                                 {gp(3), gp(3), gp(3)},
                                                 {gp(20), gp(9), gp(26)}}};
-constexpr std::array kWidths = {Width::w32, Width::w64};
 constexpr std::array<std::int32_t, 3> kSlots = {-16, -2048, -12280};
 
 std::uint64_t cut(Width width, std::uint64_t value) { return width == Width::w32 ? value & 0xffff'ffff : value; }

@@ -34,8 +34,8 @@ constexpr std::array<StoreCase, 7> kStores = {
 bool is_fp(LoadOp op) { return op >= LoadOp::f32; }
 bool is_fp(StoreOp op) { return op >= StoreOp::f32; }
 
-constexpr std::array<std::int32_t, 17> kOffsets = {0,    1,    7,    8,     16,    255,   256,   257,        4080,
-                                                   4095, 4096, 4097, 32752, 32760, 65520, 65536, 0x7fff'ffff};
+constexpr std::array<std::int32_t, 17> kAccessOffsets = {0,    1,    7,    8,     16,    255,   256,   257,        4080,
+                                                         4095, 4096, 4097, 32752, 32760, 65520, 65536, 0x7fff'ffff};
 
 void fill_memory() {
     std::uint8_t* memory = Sequence::guest_memory();
@@ -66,7 +66,7 @@ TEST(Arm64Memory, GuestLoad) {
     POLLUX_NEEDS_ARM64();
     fill_memory();
     for (const LoadCase& c : kLoads) {
-        for (const std::int32_t offset : kOffsets) {
+        for (const std::int32_t offset : kAccessOffsets) {
             for (const bool indexed : {true, false}) {
                 for (const Reg d : {is_fp(c.op) ? fp(3) : gp(3), is_fp(c.op) ? fp(9) : gp(9)}) {
                     Sequence sequence([&](Masm& masm) { masm.guest_load(c.op, d, {kMemoryBase, indexed ? gp(9) : kNoReg, offset}); });
@@ -95,7 +95,7 @@ TEST(Arm64Memory, GuestStoreWritesNothingWhenItTraps) {
     POLLUX_NEEDS_ARM64();
     std::uint8_t* memory = Sequence::guest_memory();
     for (const StoreCase& c : kStores) {
-        for (const std::int32_t offset : kOffsets) {
+        for (const std::int32_t offset : kAccessOffsets) {
             for (const bool immediate : {false, true}) {
                 if (immediate && is_fp(c.op)) continue;
                 for (const std::int64_t value : {std::int64_t{0}, std::int64_t{0x0123'4567'89ab'cdef}}) {
@@ -251,7 +251,7 @@ TEST(Arm64Memory, SimdLoads) {
         {Opcode::V128Load32Zero, [&](std::uint64_t a) { return at(a, 4); }},
         {Opcode::V128Load64Zero, [&](std::uint64_t a) { return at(a, 8); }}};
     for (const Case& c : cases) {
-        for (const std::int32_t offset : kOffsets) {
+        for (const std::int32_t offset : kAccessOffsets) {
             for (const bool indexed : {true, false}) {
                 Sequence sequence([&](Masm& masm) { masm.simd_load(c.op, fp(3), {kMemoryBase, indexed ? gp(9) : kNoReg, offset}); });
                 for (const std::uint64_t index : indexed ? indices_for(offset, wasm::access_bytes(c.op)) : std::vector<std::uint64_t>{0}) {

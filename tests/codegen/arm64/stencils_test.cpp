@@ -5,6 +5,7 @@
 #include <random>
 
 #include "backends/arm64/masm.h"
+#include "tests/codegen/widths.h"
 
 namespace pollux::arm64::test {
 namespace {
@@ -32,8 +33,6 @@ private:
     asmjit::CodeHolder holder_;
     a64::Assembler assembler_;
 };
-
-constexpr std::array kWidths = {Width::w32, Width::w64};
 
 /// 31 is the zero register.
 a64::Gp general(Width width, unsigned n) {

@@ -8,14 +8,6 @@
 namespace pollux::x64::test {
 namespace {
 
-void fill(Runner& runner) {
-    for (std::size_t i = 0; i < 16; ++i) {
-        runner.block().in.gp[i] = 0xf0e0'd0c0'b0a0'9000 + i;
-        runner.block().in.fp[i] = {0x0123'4567'89ab'cd00 + i, 0xfedc'ba98'7654'3200 + i};
-    }
-    for (std::size_t i = 0; i < runner.block().memory.size(); ++i) runner.block().memory[i] = static_cast<std::uint8_t>(0x80 + 7 * i);
-}
-
 std::uint64_t load_reference(const std::uint8_t* from, LoadOp op) {
     const auto read = [&](auto value) {
         std::memcpy(&value, from, sizeof value);

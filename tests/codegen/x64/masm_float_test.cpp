@@ -142,13 +142,6 @@ bool reference(FloatCond condition, F a, F b) {
 
 constexpr std::uint64_t kGarbage = 0xdead'beef'0bad'f00d;
 
-void fill(Runner& runner) {
-    for (std::size_t i = 0; i < 16; ++i) {
-        runner.block().in.gp[i] = 1000 + i;
-        runner.block().in.fp[i] = {kGarbage + i, kGarbage - i};
-    }
-}
-
 template <class F>
 void set(Runner& runner, Reg reg, std::uint64_t bits) {
     const std::uint64_t upper = sizeof(F) == 4 ? kGarbage << 32 : 0;

@@ -4,6 +4,7 @@
 #include <bit>
 #include <limits>
 
+#include "tests/codegen/widths.h"
 #include "tests/codegen/x64/runner.h"
 
 namespace pollux::x64::test {
@@ -90,15 +91,6 @@ bool holds(IntCond condition, Width width, std::uint64_t a, std::uint64_t b) {
 
 constexpr std::array kConditions = {IntCond::eq,   IntCond::ne,   IntCond::lt_s, IntCond::lt_u, IntCond::gt_s,
                                     IntCond::gt_u, IntCond::le_s, IntCond::le_u, IntCond::ge_s, IntCond::ge_u};
-constexpr std::array kWidths = {Width::w32, Width::w64};
-
-/// Sets every register to something, of full width in FP registers, zero-extended where it is an i32.
-void fill(Runner& runner) {
-    for (std::size_t i = 0; i < 16; ++i) {
-        runner.block().in.gp[i] = 0x1111'1111'1111'1111 * i;
-        runner.block().in.fp[i] = {0x0101'0101'0101'0101 * i, ~(0x0101'0101'0101'0101 * i)};
-    }
-}
 
 /// Emits `emit(masm, d, a, b)` for all registers and compares its result, for all values, with `expect(a, b)`.
 void check_binary(Width width, const std::function<void(Masm&, Reg, Reg, Reg)>& emit,

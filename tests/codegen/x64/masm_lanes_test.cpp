@@ -9,8 +9,6 @@
 namespace pollux::x64::test {
 namespace {
 
-const std::vector<V128> kInts = integer_vectors();
-
 template <class T>
 void check_shift(Opcode op, bool left) {
     for (const CpuFeatures& features : feature_sets()) {

@@ -11,7 +11,6 @@
 namespace pollux::x64::test {
 namespace {
 
-const std::vector<V128> kInts = integer_vectors();
 const std::vector<V128> kF32 = float_vectors<float>();
 const std::vector<V128> kF64 = float_vectors<double>();
 

@@ -159,4 +159,12 @@ RegSet Runner::clobbered(RegSet changed) const {
     return result;
 }
 
+void fill(Runner& runner) {
+    for (std::size_t i = 0; i < 16; ++i) {
+        runner.block().in.gp[i] = 0x1111'1111'1111'1111 * (i + 1);
+        runner.block().in.fp[i] = {0x0101'0101'0101'0101 * i, ~(0x0101'0101'0101'0101 * i)};
+    }
+    for (std::size_t i = 0; i < runner.block().memory.size(); ++i) runner.block().memory[i] = static_cast<std::uint8_t>(0x80 + 7 * i);
+}
+
 }  // namespace pollux::x64::test

@@ -79,6 +79,9 @@ private:
     std::uint32_t trap_wasm_offset_ = 0;
 };
 
+/// Gives every register and every byte of memory another value.
+void fill(Runner& runner);
+
 /// Targets of stubs that no test expects to be called.
 [[nodiscard]] StubTargets unused_targets();
 

@@ -70,6 +70,7 @@ inline std::vector<V128> integer_vectors() {
         result, {0, 1, 0xffff'ffff, 0x7fff'ffff'ffff'ffff, 0x8000'0000'0000'0000, ~std::uint64_t{0}, 0x1234'5678'9abc'def0}, 4);
     return result;
 }
+inline const std::vector<V128> kInts = integer_vectors();
 
 template <class F>
 std::vector<F> float_edges() {
@@ -98,14 +99,6 @@ inline std::string hex(V128 value) {
     std::snprintf(text, sizeof text, "%016llx'%016llx", static_cast<unsigned long long>(value.high),
                   static_cast<unsigned long long>(value.low));
     return text;
-}
-
-/// Sets every register to something.
-inline void fill(Runner& runner) {
-    for (std::size_t i = 0; i < 16; ++i) {
-        runner.block().in.gp[i] = 0x0101'0101'0101'0101 * i;
-        runner.block().in.fp[i] = {0x1111'1111'1111'1111 * i, ~(0x1111'1111'1111'1111 * i)};
-    }
 }
 
 }  // namespace pollux::x64::test

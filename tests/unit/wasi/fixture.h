@@ -264,11 +264,12 @@ private:
             const UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
             if (!file || ::read(file.get(), text, sizeof(text) - 1) <= 0) break;  // not readable here: act at once
             const long number = std::strtol(text, nullptr, 10);
-            if (number == SYS_epoll_pwait || number == kEpollPwait2) return;
+            if (number == SYS_epoll_pwait || number == kEmulatorsEpollPwait || number == kEpollPwait2) return;
             ::usleep(500);
         }
     }
     static constexpr long kEpollPwait2 = 441;
+    static constexpr long kEmulatorsEpollPwait = 281;  ///< x86-64's: what shows where qemu runs a program of another machine
 
     pid_t guest_;
     std::thread thread_;

@@ -14,7 +14,7 @@ namespace {
 using namespace test;
 
 /// Writes down the calls.
-struct Recorder {
+struct ConstRecorder {
     std::string log;
     void add(const std::string& text) { log += (log.empty() ? "" : " ") + text; }
     void i32_const(std::int32_t v) { add("i32:" + std::to_string(v)); }
@@ -52,7 +52,7 @@ std::string visit(const Bytes& type, const Bytes& expression) {
     const Bytes bytes = module_with(type, expression);
     const auto module = decode_and_validate(bytes, FeatureSet::all());
     if (!module) return "error: " + module.error().message;
-    Recorder recorder;
+    ConstRecorder recorder;
     EXPECT_TRUE(visit_const_expr(**module, (*module)->globals[1].init, recorder));
     return recorder.log;
 }
@@ -88,7 +88,7 @@ TEST(ConstExpr, VisitorStopsWhenTheBytesHaveChanged) {
     const auto module = decode_and_validate(bytes, FeatureSet::all());
     ASSERT_TRUE(module.has_value());
     const ConstExpr expression = (*module)->globals[1].init;
-    Recorder recorder;
+    ConstRecorder recorder;
     bytes[expression.offset + 1] = 0x80;
     EXPECT_FALSE(visit_const_expr(**module, expression, recorder));
     bytes[expression.offset] = 0x6E;

@@ -14,7 +14,7 @@ namespace {
 using namespace test;
 
 /// Writes down what it is told.
-struct Recorder : ModuleConsumer {
+struct ModuleRecorder : ModuleConsumer {
     std::string log;
     std::shared_ptr<const Module> module;
     std::vector<std::span<const std::uint8_t>> bodies;
@@ -47,7 +47,7 @@ std::string error_of(const Bytes& bytes) {
 
 TEST(Decoder, WholeModuleIsDecodedInPlace) {
     const Bytes bytes = two_functions();
-    Recorder recorder;
+    ModuleRecorder recorder;
     const auto module = Decoder::decode_whole(bytes, FeatureSet::all(), recorder);
     ASSERT_TRUE(module.has_value()) << module.error().message;
     EXPECT_EQ(recorder.log, "header(3) 1:2 2:3 end");
@@ -62,7 +62,7 @@ TEST(Decoder, WholeModuleIsDecodedInPlace) {
 
 TEST(Decoder, BodiesAreHandedOnWithTheirLastByte) {
     const Bytes bytes = two_functions();
-    Recorder recorder;
+    ModuleRecorder recorder;
     Decoder decoder(FeatureSet::all(), recorder);
     const std::string complete = "header(3) 1:2 2:3 ";
     std::size_t fed = 0;
@@ -83,7 +83,7 @@ TEST(Decoder, BodiesAreHandedOnWithTheirLastByte) {
 TEST(Decoder, ChunksOfEverySizeGiveTheSame) {
     const Bytes bytes = two_functions();
     for (std::size_t chunk = 1; chunk <= bytes.size(); ++chunk) {
-        Recorder recorder;
+        ModuleRecorder recorder;
         Decoder decoder(FeatureSet::all(), recorder);
         for (std::size_t at = 0; at < bytes.size(); at += chunk) {
             ASSERT_TRUE(decoder.feed(std::span(bytes).subspan(at, std::min(chunk, bytes.size() - at))).has_value());
@@ -98,7 +98,7 @@ TEST(Decoder, LargeModulesDoNotMoveWhileTheyGrow) {
     Bytes sized_body = sized(join({{0}, body, {kEnd}}));
     const Bytes bytes = module_of({section(1, vec({{0x60, 0, 0}})), section(3, vec({{0}, {0}})), section(10, vec({sized_body, sized_body})),
                                    section(0, join({name("pad"), Bytes(1'000'000)}))});
-    Recorder recorder;
+    ModuleRecorder recorder;
     Decoder decoder(FeatureSet::all(), recorder);
     for (std::size_t at = 0; at < bytes.size(); at += 4096) {
         ASSERT_TRUE(decoder.feed(std::span(bytes).subspan(at, std::min<std::size_t>(4096, bytes.size() - at))).has_value());

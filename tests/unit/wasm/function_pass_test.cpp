@@ -14,7 +14,7 @@ namespace {
 using namespace test;
 
 /// Writes down the control structure, and the rest by names.
-struct Recorder : ValidateSink {
+struct FunctionRecorder : ValidateSink {
     std::string log;
     const PassPosition* position = nullptr;
     void add(const std::string& text) { log += (log.empty() ? "" : " ") + text; }
@@ -64,7 +64,7 @@ Outcome run(const Bytes& bytes, FeatureSet features = FeatureSet::all()) {
     const auto module = Decoder::decode_whole(bytes, features, none);
     if (!module) return {"", module.error().message, module.error().kind, module.error().offset};
     FunctionPassState state;
-    Recorder sink;
+    FunctionRecorder sink;
     FunctionPass pass(**module, features, state, sink);
     const Result<> result = pass.run(0, (*module)->body(0));
     if (!result)
@@ -128,7 +128,9 @@ TEST(FunctionPass, FeaturesAreChecked) {
     EXPECT_EQ(run(bytes).error, "");
     const Outcome outcome = run(bytes, FeatureSet::mvp());
     EXPECT_EQ(outcome.kind, ErrorKind::unsupported);
-    EXPECT_EQ(outcome.error, "function 0, i32.extend8_s: this instruction needs the feature 'sign-extension', which is off; -W sign-extension=y allows it");
+    EXPECT_EQ(
+        outcome.error,
+        "function 0, i32.extend8_s: this instruction needs the feature 'sign-extension', which is off; -W sign-extension=y allows it");
 }
 
 TEST(FunctionPass, LocalsWithoutDefaultMustBeSet) {

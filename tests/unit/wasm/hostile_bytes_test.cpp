@@ -5,7 +5,6 @@
 #include <map>
 #include <random>
 
-#include "jit/base/tuning.h"
 #include "jit/wasm/const_expr.h"
 #include "jit/wasm/name_section.h"
 #include "jit/wasm/validate.h"
@@ -35,7 +34,7 @@ bool accepts(std::span<const std::uint8_t> bytes) {
 std::vector<Bytes> samples() {
     std::vector<Bytes> samples;
     std::map<std::string, int> taken;
-    for (const test::SuiteModule& module : test::suite_modules(test::wast_folder())) {
+    for (const test::SuiteModule& module : test::suite_modules()) {
         if (!module.valid || module.group == "custom-descriptors" || taken[module.group] == 4) continue;
         Bytes bytes = test::read_file(module.path);
         if (bytes.size() < 120 || bytes.size() > 1500 || !accepts(bytes)) continue;
@@ -79,7 +78,7 @@ TEST(HostileBytes, ChangedBytesNeverCrash) {
 
 TEST(HostileBytes, StreamingAgreesOnChangedBytes) {
     if (test::wast_folder().empty()) GTEST_SKIP() << "the conformance suites are absent: set POLLUX_SHARED";
-    tuning.stream_reservation = std::size_t{1} << 20;  // thousands of decoders; see there
+    const test::SmallReservations small;
     std::mt19937 random(99);
     for (const Bytes& module : samples()) {
         for (int i = 0; i < 40; ++i) {

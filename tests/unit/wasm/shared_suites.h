@@ -4,16 +4,16 @@
 // absent, tests skip by name.
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <string>
+#include <utility>
 #include <vector>
 
-#include <nlohmann/json.hpp>
+#include "jit/base/tuning.h"
 
 namespace pollux::test {
 
@@ -40,35 +40,19 @@ struct SuiteModule {
     int line = 0;
 };
 
-inline void collect_modules(const nlohmann::json& commands, const std::filesystem::path& folder, const std::string& group,
-                            std::vector<SuiteModule>& out) {
-    for (const auto& command : commands) {
-        const std::string type = command.value("type", "");
-        if (command.contains("commands")) collect_modules(command["commands"], folder, group, out);
-        if (!command.contains("filename") || command.value("module_type", "binary") != "binary") continue;
-        if (type == "assert_malformed_custom" || type == "assert_invalid_custom" || command.contains("unless_feature")) continue;
-        const bool malformed = type == "assert_malformed";
-        const bool valid = !malformed && type != "assert_invalid";
-        out.push_back(
-            {folder / command.value("filename", ""), group, valid, malformed, command.value("text", ""), command.value("line", 0)});
-    }
-}
+/// Every binary module of the scripts, in the order of their paths; read once in a process. Not thread-safe.
+[[nodiscard]] const std::vector<SuiteModule>& suite_modules();
 
-/// Every binary module of the scripts, in the order of their paths.
-inline std::vector<SuiteModule> suite_modules(const std::filesystem::path& folder) {
-    std::vector<std::filesystem::path> scripts;
-    for (const auto& entry : std::filesystem::recursive_directory_iterator(folder)) {
-        const auto& path = entry.path();
-        if (path.extension() == ".json" && path.parent_path() != folder) scripts.push_back(path);
-    }
-    std::sort(scripts.begin(), scripts.end());
-    std::vector<SuiteModule> modules;
-    for (const auto& path : scripts) {
-        std::ifstream in(path);
-        const nlohmann::json script = nlohmann::json::parse(in, nullptr, false);
-        if (!script.is_discarded()) collect_modules(script["commands"], path.parent_path(), script.value("group", ""), modules);
-    }
-    return modules;
-}
+/// For its lifetime, decoders reserve 1 MiB: for tests with thousands of them; see tuning.h.
+class SmallReservations {
+public:
+    SmallReservations() : before_(std::exchange(tuning.stream_reservation, std::size_t{1} << 20)) {}
+    ~SmallReservations() { tuning.stream_reservation = before_; }
+    SmallReservations(const SmallReservations&) = delete;
+    SmallReservations& operator=(const SmallReservations&) = delete;
+
+private:
+    std::size_t before_;
+};
 
 }  // namespace pollux::test

@@ -4,7 +4,6 @@
 
 #include <map>
 
-#include "jit/base/tuning.h"
 #include "jit/wasm/validate.h"
 #include "tests/unit/wasm/shared_suites.h"
 
@@ -24,13 +23,13 @@ TEST(Suite, EveryModuleValidatesOrIsRejectedAsTheScriptsSay) {
     const std::filesystem::path folder = test::wast_folder();
     if (folder.empty()) GTEST_SKIP() << "the conformance suites are absent: set POLLUX_SHARED";
 
-    tuning.stream_reservation = std::size_t{1} << 20;  // thousands of decoders; see there
+    const test::SmallReservations small;
     struct Counts {
         int valid = 0, rejected = 0, refused = 0, kind_differs = 0;
     };
     std::map<std::string, Counts> counts;
     int modules = 0;
-    for (const test::SuiteModule& module : test::suite_modules(folder)) {
+    for (const test::SuiteModule& module : test::suite_modules()) {
         const std::vector<std::uint8_t> bytes = test::read_file(module.path);
         const std::string where = module.path.filename().string() + " (line " + std::to_string(module.line) + ", " + module.text + ")";
         Counts& count = counts[module.group];
