@@ -119,7 +119,7 @@ void ThreadGroup::run_thread(Start& start) {
     const auto trapped = [&](const Trap& trap, const Store& store) {
         const std::scoped_lock lock(mutex_);
         if (end_code_ != TrapCode::none) return;
-        if (trap.code != TrapCode::host_exit) report(start.number, trap.to_string());
+        if (trap.code != TrapCode::host_exit) thread_trap_ = {start.number, trap};
         end_code_ = trap.code;
         interrupt_all(&store);
     };
@@ -193,6 +193,11 @@ void ThreadGroup::end_others_and_wait() noexcept {
         interrupt_all(nullptr);
     }
     ended_.wait(lock, [this] { return alive_ == 0; });
+}
+
+std::optional<ThreadTrap> ThreadGroup::thread_trap() const {
+    const std::scoped_lock lock(mutex_);
+    return thread_trap_;
 }
 
 void ThreadGroup::report(std::uint32_t number, const std::string& what) const noexcept {

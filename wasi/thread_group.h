@@ -10,9 +10,11 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 
 #include "jit/abi/trap_code.h"
+#include "jit/runtime/trap.h"
 #include "wasi/context.h"
 
 namespace pollux {
@@ -21,6 +23,12 @@ class Store;
 }  // namespace pollux
 
 namespace pollux::wasi {
+
+/// The trap that ended a program, and the number of the thread that it happened in.
+struct ThreadTrap {
+    std::uint32_t thread = 0;
+    Trap trap;
+};
 
 class ThreadGroup : public std::enable_shared_from_this<ThreadGroup> {
 public:
@@ -40,6 +48,8 @@ public:
     void end(TrapCode code, const Store* except) noexcept;
     /// Ends all threads but the first, and waits until they have ended.
     void end_others_and_wait() noexcept;
+    /// What ended the program, if that was a trap of a thread other than the first.
+    [[nodiscard]] std::optional<ThreadTrap> thread_trap() const;
 
 private:
     struct Start;
@@ -49,13 +59,14 @@ private:
     void report(std::uint32_t number, const std::string& what) const noexcept;
 
     std::shared_ptr<WasiContext> context_;
-    std::mutex mutex_;
+    mutable std::mutex mutex_;
     std::condition_variable ended_;
     std::set<Store*> stores_;  ///< of running threads
     Store* first_ = nullptr;
     std::size_t alive_ = 0;
     std::uint32_t next_number_ = 1;
     TrapCode end_code_ = TrapCode::none;
+    std::optional<ThreadTrap> thread_trap_;
 };
 
 }  // namespace pollux::wasi

@@ -50,6 +50,9 @@ public:
     /// before its store is destroyed; the destructor and the end of the process do it, too.
     void end_threads() noexcept { threads_->end_others_and_wait(); }
 
+    /// wasi-threads: what ended the program, if that was a trap of another thread than the first. Thread-safe.
+    [[nodiscard]] std::optional<ThreadTrap> thread_trap() const { return threads_->thread_trap(); }
+
     /// What the program handed to proc_exit, or 141 when a broken pipe ended it (Config::exit_on_broken_pipe); nothing before.
     [[nodiscard]] std::optional<std::uint32_t> exit_code() const noexcept { return context_->exit_code(); }
 

@@ -149,7 +149,8 @@ private:
     bool registered_ = false;
 };
 
-/// The registered region that holds `pc`. Async-signal-safe. The copy's `map` and `module` are valid while their owner is.
+/// The registered region that holds `pc`. Async-signal-safe, and calls nothing of sanitizers. The copy's `map` and `module` are valid while
+/// their owner is.
 [[nodiscard]] bool find_code_region(std::uint64_t pc, CodeRegion& region) noexcept;
 
 }  // namespace pollux

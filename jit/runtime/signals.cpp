@@ -17,6 +17,8 @@
 #include "jit/runtime/code_map.h"
 #include "jit/runtime/fiber.h"
 #include "jit/runtime/machine_context.h"
+#include "jit/runtime/no_sanitize.h"
+#include "jit/runtime/sanitizer_fiber.h"
 #include "jit/runtime/stack_walk.h"
 #include "jit/runtime/store.h"
 #include "jit/runtime/trap.h"
@@ -157,6 +159,29 @@ void on_interrupt(int signal, siginfo_t* info, void* signal_context) {
     errno = saved_errno;
 }
 
+#if defined(POLLUX_TSAN)
+extern "C" int __sigaction(int, const struct sigaction*, struct sigaction*) noexcept;
+struct sigaction tsan_action;
+
+/// TSan puts signals off until the thread next calls something of TSan's: what computes in guest code never does, so it gets its signal
+/// at once. Everywhere else TSan itself may be at work, and nothing that it instruments may run.
+POLLUX_NO_SANITIZE void on_interrupt_before_tsan(int signal, siginfo_t* info, void* context) {
+    CodeRegion region;
+    if (find_code_region(static_cast<std::uint64_t>(static_cast<ucontext_t*>(context)->uc_mcontext.gregs[REG_RIP]), region)) {
+        on_interrupt(signal, info, context);
+    } else {
+        tsan_action.sa_sigaction(signal, info, context);
+    }
+}
+
+void come_before_tsan(int signal) {
+    __sigaction(signal, nullptr, &tsan_action);
+    struct sigaction action = tsan_action;
+    action.sa_sigaction = on_interrupt_before_tsan;
+    __sigaction(signal, &action, nullptr);
+}
+#endif
+
 Result<> install(int signal, void (*handler)(int, siginfo_t*, void*)) {
     struct sigaction action{};
     action.sa_sigaction = handler;
@@ -189,6 +214,9 @@ Result<> prepare_signals(int wanted_interrupt_signal) {
         if (auto done = install(signal, on_fault); !done) return done;
     }
     if (auto done = install(interrupt_signal_number, on_interrupt); !done) return done;
+#if defined(POLLUX_TSAN)
+    come_before_tsan(interrupt_signal_number);
+#endif
     installed = true;
     return {};
 }

@@ -100,9 +100,7 @@ TEST_P(Interrupts, PreemptiveFibers) {
     EXPECT_EQ(done, 4);
 }
 
-#if !defined(__SANITIZE_THREAD__)  // which delivers signals late
 POLLUX_IN_EVERY_MODE(Interrupts);
-#endif
 
 TEST(Fuel, EndsTheGuest) {
     Guest guest(make_engine({"fuel", CompileMode::eager, BoundsOption::guard_pages, true}));
