@@ -17,8 +17,6 @@
 #include "bench/run_guest.h"
 #include "wasi/wasi.h"
 
-extern char** environ;
-
 namespace pollux::bench {
 namespace {
 
@@ -57,6 +55,7 @@ void nop_in_process(benchmark::State& state) {
 /// Starts a program, its output thrown away, and waits for its end.
 void process(benchmark::State& state, std::vector<std::string> words) {
     std::vector<char*> arguments;
+    arguments.reserve(words.size() + 1);
     for (std::string& word : words) arguments.push_back(word.data());
     arguments.push_back(nullptr);
     posix_spawn_file_actions_t actions;

@@ -409,8 +409,8 @@ void Masm::extended_multiply(Opcode op, Reg d, Reg a, Reg b) {
 
 // --- three inputs ------------------------------------------------------------------------------------------------------------
 
-/// kT0 = the sums of pairs of products of signed bytes, modulo 2^16. pmaddubsw takes one side as unsigned and saturates, so b goes in halves:
-/// its low four bits, and its high ones plus 8, which 8 times the sum of a's bytes takes back.
+/// kT0 = the sums of pairs of products of signed bytes, modulo 2^16. pmaddubsw takes one side as unsigned and saturates, so b goes in
+/// halves: its low four bits, and its high ones plus 8, which 8 times the sum of a's bytes takes back.
 void Masm::dot_signed_bytes(Reg a, Reg b) {
     vector(kPand, kT0, b, each8(0x0f));
     vector(kPmaddubsw, kT0, kT0, a);

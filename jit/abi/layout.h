@@ -116,7 +116,9 @@ struct AllocationWindows {
 /// An exception in flight or caught: what a non-null exnref points to. The arguments follow, 16 bytes each.
 struct ExceptionObject : Object {
     const void* tag = nullptr;     ///< identity: the address of a Tag
-    [[nodiscard]] static constexpr std::int32_t argument_offset(std::size_t index) noexcept { return static_cast<std::int32_t>(16 + index * 16); }
+    [[nodiscard]] static constexpr std::int32_t argument_offset(std::size_t index) noexcept {
+        return static_cast<std::int32_t>(16 + index * 16);
+    }
 };
 
 struct InstanceHeader {

@@ -70,7 +70,8 @@ struct Site {
     TrapCode trap = TrapCode::none;
 };
 
-/// What catches exceptions thrown by calls whose return address is in (begin, end]: the first in order that matches. Offsets from the function's start.
+/// What catches exceptions thrown by calls whose return address is in (begin, end]: the first in order that matches. Offsets from the
+/// function's start.
 struct ExceptionHandler {
     enum class Kind : std::uint8_t {
         catch_tag,  ///< `operand`: tag index
@@ -103,14 +104,16 @@ struct FunctionOutput {
         not_compiled.clear();
     }
 
-
     std::uint32_t code_bytes = 0;
     std::uint32_t alignment = 16;               ///< that the function's start must have
     std::vector<Relocation> relocations;
     std::vector<Site> sites;
     std::vector<ExceptionHandler> handlers;     ///< innermost regions first
     std::string not_compiled;                   ///< not empty: the body traps (TrapCode::not_compiled); names the feature
-    struct Line { std::uint32_t code_offset; std::uint32_t wasm_offset; };
+    struct Line {
+        std::uint32_t code_offset;
+        std::uint32_t wasm_offset;
+    };
     std::vector<Line> lines;                    ///< one per instruction, only with FunctionCompiler::want_lines (objdump)
 };
 
@@ -120,8 +123,8 @@ public:
     virtual ~FunctionCompiler() = default;
     /// Decodes, validates and emits function `function` (not an import), whose bytes are `body`, into `buffer`, from its start.
     /// Errors: malformed, invalid; resource: the buffer is too small (call again with a larger one).
-    virtual Result<> compile(const CompileEnvironment& environment, std::uint32_t function, std::span<const std::uint8_t> body, CodeBuffer buffer,
-                             FunctionOutput& output) = 0;
+    virtual Result<> compile(const CompileEnvironment& environment, std::uint32_t function, std::span<const std::uint8_t> body,
+                             CodeBuffer buffer, FunctionOutput& output) = 0;
     bool want_lines = false;
 };
 
@@ -164,9 +167,10 @@ struct Stubs {
 /// C functions that stubs call.
 struct StubTargets {
     std::array<const void*, kHelperCount> helpers{};
-    std::uint32_t (*preempt)(StoreContext* store) = nullptr;            ///< TrapCode or none; also called when interrupt_pending is seen at a stub's end
+    std::uint32_t (*preempt)(StoreContext* store) =
+        nullptr;  ///< TrapCode or none; also called when interrupt_pending is seen at a stub's end
     const void* (*lazy_compile)(InstanceHeader* instance, std::uint32_t function) = nullptr;
-    std::uint32_t (*pending_trap)(StoreContext* store) = nullptr;       ///< TrapCode after lazy_compile returned 0
+    std::uint32_t (*pending_trap)(StoreContext* store) = nullptr;  ///< TrapCode after lazy_compile returned 0
     /// After a host function returned TrapCode::uncaught_exception: the landing pad to go to with StoreContext::landing_frame, or 0.
     std::uint64_t (*rethrow)(StoreContext* store) = nullptr;
 };
@@ -200,14 +204,16 @@ public:
     /// Emits all fixed stubs. Returns the bytes used.
     virtual Result<std::size_t> emit_stubs(CodeBuffer buffer, const StubTargets& targets, Stubs& stubs) const = 0;
     /// Emits the stub through which guest code calls a host function of this type. Guest convention in; fills a V128 array in its frame,
-    /// builds the CallContext, sets the exit frame, calls HostFunction::body, on a status other than none goes to stubs.host_failed, tests interrupt_pending
-    /// (calling StubTargets::preempt), returns the results.
-    virtual Result<std::size_t> emit_host_stub(CodeBuffer buffer, const wasm::FuncType& type, const StubTargets& targets, const Stubs& stubs) const = 0;
+    /// builds the CallContext, sets the exit frame, calls HostFunction::body, on a status other than none goes to stubs.host_failed, tests
+    /// interrupt_pending (calling StubTargets::preempt), returns the results.
+    virtual Result<std::size_t> emit_host_stub(CodeBuffer buffer, const wasm::FuncType& type, const StubTargets& targets,
+                                               const Stubs& stubs) const = 0;
     /// Emits `count` lazy thunks of thunk_bytes() each, for functions first … first+count-1, that go to stubs.lazy.
     virtual Result<> emit_lazy_thunks(CodeBuffer buffer, std::uint32_t first, std::uint32_t count, const Stubs& stubs) const = 0;
     [[nodiscard]] virtual std::size_t thunk_bytes() const = 0;
     /// Points the call at `offset` in a function at `function_execute` (written through `function_write`) to `target`.
-    virtual void relocate(std::uint8_t* function_write, std::uint64_t function_execute, std::uint32_t offset, std::uint64_t target) const = 0;
+    virtual void relocate(std::uint8_t* function_write, std::uint64_t function_execute, std::uint32_t offset,
+                          std::uint64_t target) const = 0;
     /// Lays out a new stack so that switch_stack to the returned value calls entry(argument), which never returns.
     virtual void* prepare_stack(void* top, void (*entry)(void*), void* argument) const = 0;
     /// Makes written code visible to instruction fetch.

@@ -1,8 +1,9 @@
 // Exceptions of SinglePassCompiler, standard and legacy. Included by compiler.h.
 //
 // Nothing is executed where nothing is thrown, but for one store when a try is entered: the own instance into its slot, so that whoever
-// unwinds can tell the tags of this frame. Handlers are found by return address (FunctionOutput::handlers). Throwing is a helper call: every call leaves
-// locals in their slots, so a landing pad starts with no home valid and restores sp, context and memory base from the frame pointer alone.
+// unwinds can tell the tags of this frame. Handlers are found by return address (FunctionOutput::handlers). Throwing is a helper call:
+// every call leaves locals in their slots, so a landing pad starts with no home valid and restores sp, context and memory base from the
+// frame pointer alone.
 //
 //     throw ─► exception_throw walks the frames ─► address of the pad ─► fp = landing_frame, jump ─► pad: sp, context, arguments, branch
 #pragma once

@@ -100,31 +100,37 @@ namespace detail {
 consteval LoadOp load_op(wasm::Opcode op) {
     using enum wasm::Opcode;
     switch (op) {
-        case I32Load8S: return LoadOp::s8_32;
+        case I32Load8S:  return LoadOp::s8_32;
         case I32Load16S: return LoadOp::s16_32;
-        case I64Load8S: return LoadOp::s8_64;
+        case I64Load8S:  return LoadOp::s8_64;
         case I64Load16S: return LoadOp::s16_64;
         case I64Load32S: return LoadOp::s32_64;
-        case I32Load8U: case I64Load8U: return LoadOp::u8;
-        case I32Load16U: case I64Load16U: return LoadOp::u16;
-        case I32Load: case I64Load32U: return LoadOp::u32;
-        case I64Load: return LoadOp::u64;
-        case F32Load: return LoadOp::f32;
-        case F64Load: return LoadOp::f64;
-        default: return LoadOp::v128;
+        case I32Load8U:
+        case I64Load8U:  return LoadOp::u8;
+        case I32Load16U:
+        case I64Load16U: return LoadOp::u16;
+        case I32Load:
+        case I64Load32U: return LoadOp::u32;
+        case I64Load:    return LoadOp::u64;
+        case F32Load:    return LoadOp::f32;
+        case F64Load:    return LoadOp::f64;
+        default:         return LoadOp::v128;
     }
 }
 
 consteval StoreOp store_op(wasm::Opcode op) {
     using enum wasm::Opcode;
     switch (op) {
-        case I32Store8: case I64Store8: return StoreOp::b8;
-        case I32Store16: case I64Store16: return StoreOp::b16;
-        case I32Store: case I64Store32: return StoreOp::b32;
-        case I64Store: return StoreOp::b64;
-        case F32Store: return StoreOp::f32;
-        case F64Store: return StoreOp::f64;
-        default: return StoreOp::v128;
+        case I32Store8:
+        case I64Store8:  return StoreOp::b8;
+        case I32Store16:
+        case I64Store16: return StoreOp::b16;
+        case I32Store:
+        case I64Store32: return StoreOp::b32;
+        case I64Store:   return StoreOp::b64;
+        case F32Store:   return StoreOp::f32;
+        case F64Store:   return StoreOp::f64;
+        default:         return StoreOp::v128;
     }
 }
 
@@ -137,11 +143,16 @@ bool SinglePassCompiler<M>::next_takes_load() const {
     using enum wasm::Opcode;
     if (position_->next == position_->end || !tuning.fuse_loads) return false;
     const auto next = static_cast<Opcode>(*position_->next);
-    if constexpr (kOp == I32Load) return next == I32Add || next == I32Sub || (next >= I32And && next <= I32Xor);
-    else if constexpr (kOp == I64Load) return next == I64Add || next == I64Sub || (next >= I64And && next <= I64Xor);
-    else if constexpr (kOp == F32Load) return next >= F32Add && next <= F32Div;
-    else if constexpr (kOp == F64Load) return next >= F64Add && next <= F64Div;
-    else return false;
+    if constexpr (kOp == I32Load)
+        return next == I32Add || next == I32Sub || (next >= I32And && next <= I32Xor);
+    else if constexpr (kOp == I64Load)
+        return next == I64Add || next == I64Sub || (next >= I64And && next <= I64Xor);
+    else if constexpr (kOp == F32Load)
+        return next >= F32Add && next <= F32Div;
+    else if constexpr (kOp == F64Load)
+        return next >= F64Add && next <= F64Div;
+    else
+        return false;
 }
 
 /// The arithmetic that a load waited for: pops the left operand, pushes the result.
@@ -298,7 +309,8 @@ Address SinglePassCompiler<M>::global_address(std::uint32_t global, Reg& pointer
         return {M::kContext, kNoReg, static_cast<std::int32_t>(layout.globals + own * sizeof(GlobalCell))};
     }
     pointer = allocate_gp();
-    masm_.load(LoadOp::u64, pointer, {M::kContext, kNoReg, static_cast<std::int32_t>(layout.imported_globals + global * sizeof(GlobalCell*))});
+    masm_.load(LoadOp::u64, pointer,
+               {M::kContext, kNoReg, static_cast<std::int32_t>(layout.imported_globals + global * sizeof(GlobalCell*))});
     return {pointer, kNoReg, 0};
 }
 

@@ -16,6 +16,7 @@ void SinglePassCompiler<M>::numeric() {
     using enum wasm::Opcode;
     using enum Width;
     prepare();
+    // clang-format off: a table
     if constexpr (kOp == I32Add) alu<AluOp::add, w32>();
     else if constexpr (kOp == I32Sub) alu<AluOp::sub, w32>();
     else if constexpr (kOp == I32And) alu<AluOp::and_, w32>();
@@ -137,6 +138,7 @@ void SinglePassCompiler<M>::numeric() {
         static_assert(params(kOp).size() == 1 && results(kOp).size() == 1);
         convert(kOp, params(kOp)[0], results(kOp)[0]);
     }
+    // clang-format on
 }
 
 template <class M>

@@ -23,9 +23,9 @@
 
 #include "jit/abi/calling_convention.h"
 #include "jit/base/tuning.h"
+#include "jit/compile/abstract_value.h"
 #include "jit/compile/macro_assembler.h"
 #include "jit/compile/parallel_move.h"
-#include "jit/compile/abstract_value.h"
 #include "jit/compile/value_stack.h"
 #include "jit/wasm/function_pass.h"
 #include "jit/wasm/sink.h"
@@ -55,15 +55,22 @@ public:
     void f32_const(std::uint32_t bits) { push_constant(Kind::f32, bits); }
     void f64_const(std::uint64_t bits) { push_constant(Kind::f64, bits); }
     void v128_const(wasm::V128 value);
-    template <Opcode kOp> void numeric();
-    template <Opcode kOp> void simd_lane(std::uint8_t lane);
+    template <Opcode kOp>
+    void numeric();
+    template <Opcode kOp>
+    void simd_lane(std::uint8_t lane);
     void i8x16_shuffle(wasm::V128 lanes);
 
-    template <Opcode kOp> void load(const MemArg& memarg);
-    template <Opcode kOp> void store(const MemArg& memarg);
-    template <Opcode kOp> void load_lane(const MemArg& memarg, std::uint8_t lane);
-    template <Opcode kOp> void store_lane(const MemArg& memarg, std::uint8_t lane);
-    template <Opcode kOp> void atomic(const MemArg& memarg);
+    template <Opcode kOp>
+    void load(const MemArg& memarg);
+    template <Opcode kOp>
+    void store(const MemArg& memarg);
+    template <Opcode kOp>
+    void load_lane(const MemArg& memarg, std::uint8_t lane);
+    template <Opcode kOp>
+    void store_lane(const MemArg& memarg, std::uint8_t lane);
+    template <Opcode kOp>
+    void atomic(const MemArg& memarg);
     void atomic_fence();
     void memory_size(std::uint32_t memory);
     void memory_grow(std::uint32_t memory);
@@ -77,7 +84,10 @@ public:
     void local_tee(std::uint32_t local);
     void global_get(std::uint32_t global);
     void global_set(std::uint32_t global);
-    void drop() { prepare(); release(pop()); }
+    void drop() {
+        prepare();
+        release(pop());
+    }
     void select(Kind kind);
 
     void block(const wasm::BlockType& type);
@@ -89,7 +99,10 @@ public:
     void br_if(std::uint32_t depth);
     void br_table(std::span<const std::uint32_t> depths, std::uint32_t default_depth);
     void return_();
-    void unreachable() { prepare(); masm_.trap(TrapCode::unreachable); }
+    void unreachable() {
+        prepare();
+        masm_.trap(TrapCode::unreachable);
+    }
     void nop() {}
     void branch_hint(bool) {}
 
@@ -126,9 +139,12 @@ public:
     void delegate(std::uint32_t depth, bool reachable);
     void rethrow(std::uint32_t depth);
 
-    template <Opcode kOp> void gc(TypeId type, std::uint32_t operand, TypeId source);
-    template <Opcode kOp> void ref_test_or_cast(ValType source, ValType target);
-    template <Opcode kOp> void br_on_cast(std::uint32_t depth, ValType source, ValType target);
+    template <Opcode kOp>
+    void gc(TypeId type, std::uint32_t operand, TypeId source);
+    template <Opcode kOp>
+    void ref_test_or_cast(ValType source, ValType target);
+    template <Opcode kOp>
+    void br_on_cast(std::uint32_t depth, ValType source, ValType target);
 
 private:
     // --- operands.h: operand stack, temporaries, homes -------------------------------------------------------------------
@@ -142,9 +158,13 @@ private:
     [[gnu::always_inline]] inline void push_local(std::uint32_t local);
     [[gnu::always_inline]] inline AbstractValue pop();
     [[gnu::always_inline]] inline void release(const AbstractValue& value);
-    void release(Reg reg) { if (allocatable_.has(reg)) free_.add(reg); }
+    void release(Reg reg) {
+        if (allocatable_.has(reg)) free_.add(reg);
+    }
     void truncate(std::size_t height);
-    [[nodiscard]] std::int32_t slot_of(const AbstractValue& value) const { return -static_cast<std::int32_t>(operands_base_ + value.depth); }
+    [[nodiscard]] std::int32_t slot_of(const AbstractValue& value) const {
+        return -static_cast<std::int32_t>(operands_base_ + value.depth);
+    }
 
     [[gnu::always_inline]] inline Reg allocate(RegSet wanted);
     [[gnu::noinline]] Reg allocate_slowly(RegSet wanted);
@@ -170,7 +190,8 @@ private:
 
     void materialise_deferred_reads(std::uint32_t local);
     void copy_to_slot(AbstractValue& value);
-    template <class... Values> [[gnu::always_inline]] inline Reg destination(Kind kind, const Values&... operands);
+    template <class... Values>
+    [[gnu::always_inline]] inline Reg destination(Kind kind, const Values&... operands);
     [[gnu::noinline]] Reg home_set_next(Kind kind);
     [[gnu::always_inline]] inline void push_result(Kind kind, Reg reg);
     [[nodiscard]] bool next_is(Opcode op) const {
@@ -181,21 +202,32 @@ private:
     void flush_for_block();
     void force_to_slots(std::size_t count);
     void save_homes();
-    void forget_registers() { homes_ = {}; cached_ = {}; }
-    void bind(Label& label) { cached_ = {}; masm_.bind(label); }  ///< where paths meet
+    void forget_registers() {
+        homes_ = {};
+        cached_ = {};
+    }
+    void bind(Label& label) {
+        cached_ = {};
+        masm_.bind(label);
+    }  ///< where paths meet
     [[nodiscard]] HomeState home_state() const { return homes_; }
     void store_home(Reg home);
     void load_home(Reg home);
 
     // --- compile_numeric.h -----------------------------------------------------------------------------------------------
-    template <AluOp kAlu, Width kWidth> void alu();
-    template <Width kWidth> void multiply();
-    template <ShiftOp kShift, Width kWidth> void shift();
-    template <DivOp kDiv, Width kWidth> void divide();
+    template <AluOp kAlu, Width kWidth>
+    void alu();
+    template <Width kWidth>
+    void multiply();
+    template <ShiftOp kShift, Width kWidth>
+    void shift();
+    template <DivOp kDiv, Width kWidth>
+    void divide();
     Reg to_fixed_registers(AbstractValue& a, AbstractValue& b);
     void add_wide(bool subtract);
     void multiply_wide(bool is_signed);
-    template <BitOp kBit, Width kWidth> void bit_count();
+    template <BitOp kBit, Width kWidth>
+    void bit_count();
     void extend(ExtendOp op);
     void compare(IntCond cond, Width width);
     void compare_zero(Width width);
@@ -219,8 +251,10 @@ private:
     [[gnu::always_inline]] inline Access access(const MemArg& memarg, std::uint32_t bytes);
     [[gnu::noinline]] Access any_access(const MemArg& memarg, std::uint32_t bytes, bool aligned);
     void release(const Access& access);
-    template <Opcode kOp> [[nodiscard]] bool next_takes_load() const;
-    template <class Emit> void with_pending_load(Kind kind, const Emit& emit);
+    template <Opcode kOp>
+    [[nodiscard]] bool next_takes_load() const;
+    template <class Emit>
+    void with_pending_load(Kind kind, const Emit& emit);
     [[nodiscard]] bool explicit_bounds(std::uint32_t memory) const;
     [[nodiscard]] Address global_address(std::uint32_t global, Reg& pointer);
     void call_helper(Helper helper, std::size_t operands, std::initializer_list<std::uint64_t> constants);

@@ -40,7 +40,7 @@ public:
                 case Step::access:
                     if (!memarg()) return use;
                     continue;
-                case Step::read: use.touched = use.touched | home(leb()); continue;
+                case Step::read:  use.touched = use.touched | home(leb()); continue;
                 case Step::write: {
                     const RegSet written = home(leb());
                     use.touched = use.touched | written;
@@ -54,7 +54,7 @@ public:
                         return use;
                     }
                     continue;
-                case Step::call: use.calls = true; break;
+                case Step::call:  use.calls = true; break;
                 case Step::other: break;
             }
             if (byte >= 0xFB && byte <= 0xFE) {
@@ -84,9 +84,15 @@ private:
     [[nodiscard]] static constexpr bool makes_array(wasm::Opcode op) noexcept {
         using enum wasm::Opcode;
         switch (op) {
-            case ArrayNew: case ArrayNewDefault: case ArrayNewData: case ArrayNewElem: case ArrayFill: case ArrayCopy: case ArrayInitData:
-            case ArrayInitElem: return true;
-            default: return false;
+            case ArrayNew:
+            case ArrayNewDefault:
+            case ArrayNewData:
+            case ArrayNewElem:
+            case ArrayFill:
+            case ArrayCopy:
+            case ArrayInitData:
+            case ArrayInitElem:   return true;
+            default:              return false;
         }
     }
 
@@ -98,10 +104,16 @@ private:
         std::array<Step, 256> table{};
         for (std::size_t i = 0; i < table.size(); ++i) {
             switch (kImmediates[i]) {
-                case Immediate::none: table[i] = wasm::is_opcode(0, static_cast<std::uint32_t>(i)) ? Step::nothing : Step::other; break;
-                case Immediate::i32: case Immediate::i64: case Immediate::label: case Immediate::global: table[i] = Step::integer; break;
-                case Immediate::mem1: case Immediate::mem2: case Immediate::mem4: case Immediate::mem8: table[i] = Step::access; break;
-                default: table[i] = Step::other; break;
+                case Immediate::none:   table[i] = wasm::is_opcode(0, static_cast<std::uint32_t>(i)) ? Step::nothing : Step::other; break;
+                case Immediate::i32:
+                case Immediate::i64:
+                case Immediate::label:
+                case Immediate::global: table[i] = Step::integer; break;
+                case Immediate::mem1:
+                case Immediate::mem2:
+                case Immediate::mem4:
+                case Immediate::mem8:   table[i] = Step::access; break;
+                default:                table[i] = Step::other; break;
             }
         }
         const auto set = [&](Step step, auto... ops) { ((table[static_cast<std::size_t>(ops)] = step), ...); };
@@ -120,7 +132,8 @@ private:
     }
 
     std::uint64_t leb() noexcept {
-        if (at_ < end_ && *at_ < 0x80) [[likely]] return *at_++;
+        if (at_ < end_ && *at_ < 0x80) [[likely]]
+            return *at_++;
         return long_leb();
     }
 
@@ -144,29 +157,57 @@ private:
     /// Steps over an instruction's immediates; false where the scan gives up.
     bool skip(Immediate immediate) noexcept {
         switch (immediate) {
-            case Immediate::none: return true;
+            case Immediate::none:      return true;
             case Immediate::zero_byte: return bytes(1);
-            case Immediate::f32: return bytes(4);
-            case Immediate::f64: return bytes(8);
-            case Immediate::v128: case Immediate::lanes: return bytes(16);
-            case Immediate::lane2: case Immediate::lane4: case Immediate::lane8: case Immediate::lane16: return bytes(1);
-            case Immediate::label: case Immediate::tag: case Immediate::function: case Immediate::type: case Immediate::local:
-            case Immediate::global: case Immediate::table: case Immediate::elem: case Immediate::memory: case Immediate::data:
-            case Immediate::i32: case Immediate::i64: leb(); return ok_;
+            case Immediate::f32:       return bytes(4);
+            case Immediate::f64:       return bytes(8);
+            case Immediate::v128:
+            case Immediate::lanes:     return bytes(16);
+            case Immediate::lane2:
+            case Immediate::lane4:
+            case Immediate::lane8:
+            case Immediate::lane16:    return bytes(1);
+            case Immediate::label:
+            case Immediate::tag:
+            case Immediate::function:
+            case Immediate::type:
+            case Immediate::local:
+            case Immediate::global:
+            case Immediate::table:
+            case Immediate::elem:
+            case Immediate::memory:
+            case Immediate::data:
+            case Immediate::i32:
+            case Immediate::i64:       leb(); return ok_;
             case Immediate::block_type:  // one byte, or a type index, or a byte and a heap type
                 if (at_ < end_ && (*at_ == 0x63 || *at_ == 0x64)) ++at_;
                 leb();
                 return ok_;
             case Immediate::heap_type: leb(); return ok_;
-            case Immediate::cast: return bytes(1) && (leb(), leb(), leb(), ok_);
-            case Immediate::type_field: case Immediate::type_count: case Immediate::type_type: case Immediate::type_data:
-            case Immediate::type_elem: case Immediate::type_table: case Immediate::table_table: case Immediate::elem_table: case Immediate::memory_memory:
-            case Immediate::data_memory: leb(); leb(); return ok_;
-            case Immediate::mem1: case Immediate::mem2: case Immediate::mem4: case Immediate::mem8: case Immediate::mem16:
-                return memarg();
-            case Immediate::mem1_lane: case Immediate::mem2_lane: case Immediate::mem4_lane: case Immediate::mem8_lane:
-                return memarg() && bytes(1);
-            case Immediate::br_table: {
+            case Immediate::cast:      return bytes(1) && (leb(), leb(), leb(), ok_);
+            case Immediate::type_field:
+            case Immediate::type_count:
+            case Immediate::type_type:
+            case Immediate::type_data:
+            case Immediate::type_elem:
+            case Immediate::type_table:
+            case Immediate::table_table:
+            case Immediate::elem_table:
+            case Immediate::memory_memory:
+            case Immediate::data_memory:
+                leb();
+                leb();
+                return ok_;
+            case Immediate::mem1:
+            case Immediate::mem2:
+            case Immediate::mem4:
+            case Immediate::mem8:
+            case Immediate::mem16:     return memarg();
+            case Immediate::mem1_lane:
+            case Immediate::mem2_lane:
+            case Immediate::mem4_lane:
+            case Immediate::mem8_lane: return memarg() && bytes(1);
+            case Immediate::br_table:  {
                 const std::uint64_t count = leb();
                 for (std::uint64_t i = 0; i <= count && ok_ && at_ < end_; ++i) leb();
                 return ok_;

@@ -7,9 +7,11 @@
 // Rules for every operation:
 //  - `d` may be the same register as any input. Inputs other than `d` keep their values. Nothing else is clobbered but the
 //    masm's scratch registers (which the compiler never allocates) and flags.
-//  - w32 results are zero-extended to 64 bits; w32 inputs are zero-extended already. An f32 lives in the low lane; upper lanes are unspecified.
+//  - w32 results are zero-extended to 64 bits; w32 inputs are zero-extended already. An f32 lives in the low lane; upper lanes are
+//  unspecified.
 //  - `Operand` may be a register of the class the operation wants, an immediate (GP only), or a frame slot.
-//  - Emission never fails midway: has_space() is asked before each wasm instruction; kMaxInstructionBytes bounds what one method call emits,
+//  - Emission never fails midway: has_space() is asked before each wasm instruction; kMaxInstructionBytes bounds what one method call
+//  emits,
 //    jump_table, and the out-of-line stubs excepted (they check for themselves and set overflowed()).
 #pragma once
 
@@ -53,13 +55,13 @@ enum class StoreOp : std::uint8_t { b8, b16, b32, b64, f32, f64, v128 };
 enum class AtomicOp : std::uint8_t { add, sub, and_, or_, xor_, exchange };
 
 [[nodiscard]] constexpr IntCond negate(IntCond cond) noexcept {
-    constexpr std::array kNegated = {IntCond::ne, IntCond::eq, IntCond::ge_s, IntCond::ge_u, IntCond::le_s,
+    constexpr std::array kNegated = {IntCond::ne,   IntCond::eq,   IntCond::ge_s, IntCond::ge_u, IntCond::le_s,
                                      IntCond::le_u, IntCond::gt_s, IntCond::gt_u, IntCond::lt_s, IntCond::lt_u};
     return kNegated[static_cast<std::size_t>(cond)];
 }
 /// The condition for exchanged operands.
 [[nodiscard]] constexpr IntCond swap_operands(IntCond cond) noexcept {
-    constexpr std::array kSwapped = {IntCond::eq, IntCond::ne, IntCond::gt_s, IntCond::gt_u, IntCond::lt_s,
+    constexpr std::array kSwapped = {IntCond::eq,   IntCond::ne,   IntCond::gt_s, IntCond::gt_u, IntCond::lt_s,
                                      IntCond::lt_u, IntCond::ge_s, IntCond::ge_u, IntCond::le_s, IntCond::le_u};
     return kSwapped[static_cast<std::size_t>(cond)];
 }
@@ -87,8 +89,18 @@ struct Operand {
     std::int64_t immediate = 0;   ///< w32: its low 32 bits count
 
     constexpr Operand(Reg r) noexcept : reg(r) {}  // NOLINT(google-explicit-constructor)
-    [[nodiscard]] static constexpr Operand imm(std::int64_t value) noexcept { Operand o(kNoReg); o.type = Type::immediate; o.immediate = value; return o; }
-    [[nodiscard]] static constexpr Operand at(std::int32_t slot) noexcept { Operand o(kNoReg); o.type = Type::slot; o.slot = slot; return o; }
+    [[nodiscard]] static constexpr Operand imm(std::int64_t value) noexcept {
+        Operand o(kNoReg);
+        o.type = Type::immediate;
+        o.immediate = value;
+        return o;
+    }
+    [[nodiscard]] static constexpr Operand at(std::int32_t slot) noexcept {
+        Operand o(kNoReg);
+        o.type = Type::slot;
+        o.slot = slot;
+        return o;
+    }
     [[nodiscard]] constexpr bool is_reg() const noexcept { return type == Type::reg; }
     [[nodiscard]] constexpr bool is_immediate() const noexcept { return type == Type::immediate; }
 };
@@ -105,10 +117,11 @@ public:
     static constexpr std::array<Reg, 0> kHomesGp{}, kHomesFp{};  ///< register homes and argument registers, in order
     static constexpr Reg kResultGp{}, kResultFp{};               ///< in kTemporaries; also what C functions return
     static constexpr Reg kResultPointer{};   ///< hidden argument; in kTemporaries, not kResultGp or kCallTarget
-    static constexpr Reg kCallTarget{};      ///< where an indirect callee's FuncRef or code is kept while arguments are moved; in kTemporaries
+    static constexpr Reg kCallTarget{};  ///< where an indirect callee's FuncRef or code is kept while arguments are moved; in kTemporaries
     static constexpr std::array<Reg, 5> kHelperArguments{};  ///< C argument registers 1…5 (0 is the instance, set by call_helper)
-    static constexpr Reg kScratchGp{}, kScratchFp{};  ///< not allocatable. Free for the compiler around mov, load_slot, store_slot, load, store of whole values,
-                                                      ///< which do not use them (they have others for legalising); everything else may clobber them.
+    static constexpr Reg kScratchGp{},
+        kScratchFp{};  ///< not allocatable. Free for the compiler around mov, load_slot, store_slot, load, store of whole values,
+                       ///< which do not use them (they have others for legalising); everything else may clobber them.
     /// Division wants dividend (and quotient) in kDivLow and clobbers kDivHigh, where the remainder appears; kNoReg: any registers.
     static constexpr Reg kDivLow{}, kDivHigh{};
     /// Atomic compare-exchange wants the expected value, and atomic and, or, xor their result, in this one; kNoReg: in any.
@@ -124,12 +137,13 @@ public:
     // --- one function --------------------------------------------------------------------------------------------------
     /// Starts a function of `body_bytes` bytes of wasm at the buffer's start. Sites and relocations go to `output`.
     void begin(const CompileEnvironment& environment, CodeBuffer buffer, std::size_t body_bytes, FunctionOutput& output);
-    /// Emits the out-of-line stubs, patches the frame size (bytes below the frame pointer; the masm rounds up to 16), sets output.code_bytes.
+    /// Emits the out-of-line stubs, patches the frame size (bytes below the frame pointer; the masm rounds up to 16), sets
+    /// output.code_bytes.
     void finish(std::uint32_t frame_bytes);
     [[nodiscard]] bool has_space(std::size_t bytes) const;
     [[nodiscard]] bool overflowed() const;
     [[nodiscard]] std::uint32_t position() const;  ///< code bytes so far
-    void set_wasm_offset(std::uint32_t offset);    ///< what Sites recorded from now on carry
+    void set_wasm_offset(std::uint32_t offset);  ///< what Sites recorded from now on carry
 
     /// Saves {fp, return address}, makes fp, reserves the (patched) frame, traps stack_overflow if sp < stack limit.
     void prologue();
@@ -139,83 +153,88 @@ public:
     void restore_stack_pointer();
 
     // --- moves and constants -------------------------------------------------------------------------------------------
-    void mov(Kind, Reg d, Reg s);                       ///< same class
+    void mov(Kind, Reg d, Reg s);  ///< same class
     void mov_imm(Width, Reg d, std::uint64_t value);
     void fp_const(Width, Reg d, std::uint64_t bits);
     void v128_const(Reg d, wasm::V128 value);
-    void load_slot(Kind, Reg d, std::int32_t slot);     ///< fp-relative
+    void load_slot(Kind, Reg d, std::int32_t slot);  ///< fp-relative
     void store_slot(Kind, std::int32_t slot, Reg s);
     void store_slot_imm(std::int32_t slot, std::int64_t value);  ///< all 64 bits
-    void load(LoadOp, Reg d, Address);                  ///< host memory: no trap site
+    void load(LoadOp, Reg d, Address);  ///< host memory: no trap site
     void store(StoreOp, Address, Reg s);
     /// The load or store that is emitted next, of an offset up to 2048 without index, traps null_reference if its base is 0.
     void null_trap_site();
     void lea_slot(Reg d, std::int32_t slot);
-    void gp_to_fp(Width, Reg d, Reg s);                 ///< reinterpret
+    void gp_to_fp(Width, Reg d, Reg s);  ///< reinterpret
     void fp_to_gp(Width, Reg d, Reg s);
 
     // --- integers ------------------------------------------------------------------------------------------------------
     void alu(AluOp, Width, Reg d, Reg a, Operand b);
     void mul(Width, Reg d, Reg a, Operand b);
-    void shift(ShiftOp, Width, Reg d, Reg a, Operand count);   ///< count modulo width; see shift_count_register; no slots
-    /// Traps on zero (unless !check_zero) and, for div_s, on overflow (unless !check_overflow; rem_s by -1 gives 0). With fixed registers: a is kDivLow, d is
-    /// kDivLow (div) or kDivHigh (rem), b neither.
+    void shift(ShiftOp, Width, Reg d, Reg a, Operand count);  ///< count modulo width; see shift_count_register; no slots
+    /// Traps on zero (unless !check_zero) and, for div_s, on overflow (unless !check_overflow; rem_s by -1 gives 0). With fixed registers:
+    /// a is kDivLow, d is kDivLow (div) or kDivHigh (rem), b neither.
     void div(DivOp, Width, Reg d, Reg a, Reg b, bool check_zero, bool check_overflow);
     /// low, high ± b, 128 bits each; low and high are neither of the others.
     void add_wide(bool subtract, Reg low, Reg high, Reg b_low, Reg b_high);
-    /// low, high = a * b, all 128 bits; low and high are different, and not a or b. With fixed registers: a and low are kDivLow, high is kDivHigh, b neither.
+    /// low, high = a * b, all 128 bits; low and high are different, and not a or b. With fixed registers: a and low are kDivLow, high is
+    /// kDivHigh, b neither.
     void mul_wide(bool is_signed, Reg low, Reg high, Reg a, Reg b);
     void bit_count(BitOp, Width, Reg d, Reg a);
     void extend(ExtendOp, Reg d, Reg a);
     void add_shifted(Width, Reg d, Reg a, Reg b, std::uint8_t shift);  ///< d = a + (b << shift), shift 0…3
-    void compare_set(IntCond, Width, Reg d, Reg a, Operand b);   ///< 0 or 1
+    void compare_set(IntCond, Width, Reg d, Reg a, Operand b);  ///< 0 or 1
     void compare_branch(IntCond, Width, Reg a, Operand b, Label&);
     void compare_trap(IntCond, Width, Reg a, Operand b, TrapCode);
     /// d = cond(a, b) ? t : f, of `kind`; t, f, d in kind's class.
     void compare_select(IntCond, Width, Reg a, Operand b, Kind, Reg d, Reg t, Reg f);
 
     // --- floats --------------------------------------------------------------------------------------------------------
-    void fp_binary(FpBinOp, Width, Reg d, Reg a, Operand b);     ///< b: register or slot
+    void fp_binary(FpBinOp, Width, Reg d, Reg a, Operand b);  ///< b: register or slot
     void fp_unary(FpUnOp, Width, Reg d, Reg a);
     void fp_compare_set(FloatCond, Width, Reg d, Reg a, Reg b);
     void fp_compare_branch(FloatCond, Width, bool when, Reg a, Reg b, Label&);  ///< branches if cond(a, b) == when
-    /// Every conversion between number types, by opcode (i32.trunc_f32_s … f64.promote_f32, the saturating ones too); traps where wasm does.
+    /// Every conversion between number types, by opcode (i32.trunc_f32_s … f64.promote_f32, the saturating ones too); traps where wasm
+    /// does.
     void convert(wasm::Opcode, Reg d, Reg a);
 
     // --- control -------------------------------------------------------------------------------------------------------
     void bind(Label&);
-    void align_loop();                                  ///< before a loop header; may emit nothing
+    void align_loop();  ///< before a loop header; may emit nothing
     void jump(Label&);
     /// Jumps to labels[index], the last one for index >= size-1. Clobbers index. Labels may be unbound.
     void jump_table(Reg index, std::span<Label* const> labels);
-    void trap(TrapCode);                                ///< here and now
+    void trap(TrapCode);  ///< here and now
 
     // --- calls: each records a call Site -------------------------------------------------------------------------------
     void reserve_stack_arguments(std::uint32_t bytes);  ///< lowers sp by a multiple of 16; arguments go to {kStackPointer, offset}
-    void call_function(std::uint32_t function);         ///< of this module; by environment.calls
+    void call_function(std::uint32_t function);  ///< of this module; by environment.calls
     void call_code(Reg code);
-    void call_helper(Helper);                           ///< puts the context in C argument 0; other arguments are in place; clobbers all but context, memory base
-    void trap_on_status(Reg status);                    ///< traps with that code if it is not 0
-    /// Before a tail jump: pops the frame, moving `callee_area` bytes of stack arguments from sp up to where the callee expects them, given that
-    /// this function was called with `own_area`. Argument registers, kResultPointer and kCallTarget keep their values; all else may be clobbered.
+    void call_helper(Helper);  ///< puts the context in C argument 0; other arguments are in place; clobbers all but context, memory base
+    void trap_on_status(Reg status);  ///< traps with that code if it is not 0
+    /// Before a tail jump: pops the frame, moving `callee_area` bytes of stack arguments from sp up to where the callee expects them, given
+    /// that this function was called with `own_area`. Argument registers, kResultPointer and kCallTarget keep their values; all else may be
+    /// clobbered.
     void tail_frame(std::uint32_t own_area, std::uint32_t callee_area);
-    void jump_function(std::uint32_t function);         ///< tail jump
+    void jump_function(std::uint32_t function);  ///< tail jump
     void jump_code(Reg code);
-    void consume_fuel(std::uint32_t amount);            ///< traps fuel_exhausted when it becomes negative
+    void consume_fuel(std::uint32_t amount);  ///< traps fuel_exhausted when it becomes negative
 
     // --- guest memory: like load and store, with a trap site memory_out_of_bounds ----------------------------------------
     void guest_load(LoadOp, Reg d, Address);
-    void alu_load(AluOp, Width, Reg d, Reg a, Address b);              ///< d = a op [b]; trap site
-    void fp_binary_load(FpBinOp, Width, Reg d, Reg a, Address b);      ///< add, sub, mul, div; trap site
-    void guest_store(StoreOp, Address, Operand s);      ///< s: register, or immediate (b8 … b64); arm64: nothing is written when it traps
-    /// Traps unless index + end <= length, where length is that of the MemoryCell that the pointer at [kContext + cell_offset] points to. w64: index + end may wrap: traps.
+    void alu_load(AluOp, Width, Reg d, Reg a, Address b);  ///< d = a op [b]; trap site
+    void fp_binary_load(FpBinOp, Width, Reg d, Reg a, Address b);  ///< add, sub, mul, div; trap site
+    void guest_store(StoreOp, Address, Operand s);  ///< s: register, or immediate (b8 … b64); arm64: nothing is written when it traps
+    /// Traps unless index + end <= length, where length is that of the MemoryCell that the pointer at [kContext + cell_offset] points to.
+    /// w64: index + end may wrap: traps.
     void check_bounds(Width, Reg index, std::uint64_t end, std::int32_t cell_offset);
 
-    // --- atomic accesses to guest memory: sequentially consistent, at an address that is a multiple of their bytes; a trap site each -------
+    // --- atomic accesses to guest memory: sequentially consistent, at an address that is a multiple of their bytes; a trap site each
+    // -------
     /// Traps unaligned_atomic unless index + offset is a multiple of `bytes`, 2 to 8; offset < bytes.
     void check_alignment(Reg index, std::uint32_t offset, std::uint32_t bytes);
-    void atomic_load(LoadOp, Reg d, Address);           ///< u8 … u64
-    void atomic_store(StoreOp, Address, Reg s);         ///< b8 … b64
+    void atomic_load(LoadOp, Reg d, Address);  ///< u8 … u64
+    void atomic_store(StoreOp, Address, Reg s);  ///< b8 … b64
     /// d = what was there, zero-extended; d is none of the registers read, or kNoReg: nobody wants it.
     void atomic_update(AtomicOp, StoreOp, Reg d, Address, Reg value);
     /// Compares as many bits as are stored. d as above, but where kExchangeRegister is valid, d and expected both are that.
@@ -223,18 +242,19 @@ public:
     void atomic_fence();
 
     // --- SIMD, by opcode -------------------------------------------------------------------------------------------------
-    void simd_unary(wasm::Opcode, Reg d, Reg a);              ///< abs, neg, not, popcnt, extend_*, extadd, ceil …, convert, trunc_sat, demote, promote
-    void simd_binary(wasm::Opcode, Reg d, Reg a, Reg b);      ///< arithmetic, comparisons, bitwise, narrow, swizzle, extmul, dot, q15mulr, pmin …
+    void simd_unary(wasm::Opcode, Reg d, Reg a);  ///< abs, neg, not, popcnt, extend_*, extadd, ceil …, convert, trunc_sat, demote, promote
+    void simd_binary(wasm::Opcode, Reg d, Reg a,
+                     Reg b);  ///< arithmetic, comparisons, bitwise, narrow, swizzle, extmul, dot, q15mulr, pmin …
     void simd_ternary(wasm::Opcode, Reg d, Reg a, Reg b, Reg c);  ///< bitselect; relaxed madd, nmadd, laneselect, dot_add
-    void simd_shift(wasm::Opcode, Reg d, Reg a, Operand count);   ///< shl, shr_s, shr_u; count: GP register or immediate, modulo lane width
+    void simd_shift(wasm::Opcode, Reg d, Reg a, Operand count);  ///< shl, shr_s, shr_u; count: GP register or immediate, modulo lane width
     void simd_splat(wasm::Opcode, Reg d, Reg a);
     void simd_extract_lane(wasm::Opcode, Reg d, Reg a, std::uint8_t lane);
     void simd_replace_lane(wasm::Opcode, Reg d, Reg a, Reg value, std::uint8_t lane);
-    void simd_test(wasm::Opcode, Reg d, Reg a);               ///< any_true, all_true, bitmask → GP
+    void simd_test(wasm::Opcode, Reg d, Reg a);  ///< any_true, all_true, bitmask → GP
     void simd_shuffle(Reg d, Reg a, Reg b, wasm::V128 lanes);
-    void simd_load(wasm::Opcode, Reg d, Address);             ///< extending, splat, zero; trap site
-    void simd_load_lane(wasm::Opcode, Reg d, Reg a, Address, std::uint8_t lane);   ///< trap site
-    void simd_store_lane(wasm::Opcode, Reg a, Address, std::uint8_t lane);         ///< trap site
+    void simd_load(wasm::Opcode, Reg d, Address);  ///< extending, splat, zero; trap site
+    void simd_load_lane(wasm::Opcode, Reg d, Reg a, Address, std::uint8_t lane);  ///< trap site
+    void simd_store_lane(wasm::Opcode, Reg a, Address, std::uint8_t lane);  ///< trap site
 };
 
 /// What the compiler can check of it at compile time.

@@ -130,10 +130,12 @@ void SinglePassCompiler<M>::begin(const wasm::FuncType& type, std::span<const Va
 template <class M>
 inline void SinglePassCompiler<M>::prepare() {
     masm_.set_wasm_offset(position_->offset);
-    if (this->want_lines) [[unlikely]] record_line();
+    if (this->want_lines) [[unlikely]]
+        record_line();
     // Merges, calls and branch tables emit one move per register or operand; an instruction has at most this many of them.
     const std::size_t moves = 128 + 2 * (stack_.size() - flushed_);
-    if (!masm_.has_space(moves * 16 + 8 * M::kMaxInstructionBytes)) [[unlikely]] out_of_space_ = stopped_ = true;
+    if (!masm_.has_space(moves * 16 + 8 * M::kMaxInstructionBytes)) [[unlikely]]
+        out_of_space_ = stopped_ = true;
 }
 
 template <class M>
@@ -232,7 +234,8 @@ void SinglePassCompiler<M>::forget_copies(std::uint32_t local) {
 template <class M>
 inline Reg SinglePassCompiler<M>::allocate(RegSet wanted) {
     const RegSet plain = (free_ & wanted) - cached_;
-    if (plain.empty()) [[unlikely]] return allocate_slowly(wanted);
+    if (plain.empty()) [[unlikely]]
+        return allocate_slowly(wanted);
     const Reg reg = plain.first();
     free_.remove(reg);
     return reg;
@@ -320,7 +323,8 @@ inline Reg SinglePassCompiler<M>::use(AbstractValue& value, RegSet except) {
 
 template <class M>
 Reg SinglePassCompiler<M>::bring_to_register(AbstractValue& value, RegSet except) {
-    if (value.type == AbstractValue::Type::local && locals_[value.bits].home.valid()) return home_to_register(static_cast<std::uint32_t>(value.bits));
+    if (value.type == AbstractValue::Type::local && locals_[value.bits].home.valid())
+        return home_to_register(static_cast<std::uint32_t>(value.bits));
     if (value.type == AbstractValue::Type::local) {
         const Reg copy = cached_copy(static_cast<std::uint32_t>(value.bits));
         if (copy.valid() && free_.has(copy) && !except.has(copy)) {
@@ -374,12 +378,8 @@ void SinglePassCompiler<M>::load_value(const AbstractValue& value, Reg to) {
             }
             break;
         }
-        case AbstractValue::Type::reg:
-            masm_.mov(value.kind, to, value.reg);
-            break;
-        case AbstractValue::Type::spilled:
-            masm_.load_slot(value.kind, to, slot_of(value));
-            break;
+        case AbstractValue::Type::reg:     masm_.mov(value.kind, to, value.reg); break;
+        case AbstractValue::Type::spilled: masm_.load_slot(value.kind, to, slot_of(value)); break;
     }
 }
 

@@ -26,14 +26,18 @@ public:
     constexpr RegSet() noexcept = default;
     constexpr explicit RegSet(std::uint64_t bits) noexcept : bits_(bits) {}
     template <class... R>
-    [[nodiscard]] static constexpr RegSet of(R... regs) noexcept { return RegSet(((std::uint64_t{1} << regs.code) | ... | 0)); }
+    [[nodiscard]] static constexpr RegSet of(R... regs) noexcept {
+        return RegSet(((std::uint64_t{1} << regs.code) | ... | 0));
+    }
 
     [[nodiscard]] constexpr std::uint64_t bits() const noexcept { return bits_; }
     [[nodiscard]] constexpr bool empty() const noexcept { return bits_ == 0; }
     [[nodiscard]] constexpr bool has(Reg reg) const noexcept { return (bits_ >> reg.code & 1) != 0; }
     constexpr void add(Reg reg) noexcept { bits_ |= std::uint64_t{1} << reg.code; }
     constexpr void remove(Reg reg) noexcept { bits_ &= ~(std::uint64_t{1} << reg.code); }
-    [[nodiscard]] constexpr Reg first() const noexcept { return Reg{static_cast<std::uint8_t>(std::countr_zero(bits_))}; }  ///< not when empty
+    [[nodiscard]] constexpr Reg first() const noexcept {
+        return Reg{static_cast<std::uint8_t>(std::countr_zero(bits_))};
+    }  ///< not when empty
     [[nodiscard]] constexpr int count() const noexcept { return std::popcount(bits_); }
 
     friend constexpr RegSet operator|(RegSet a, RegSet b) noexcept { return RegSet(a.bits_ | b.bits_); }

@@ -54,7 +54,7 @@ private:
     [[nodiscard]] std::uint8_t* alias() const noexcept { return writable_ ? writable_.data() : region_.data(); }
 
     Mapping region_;
-    Mapping writable_;   ///< patchable: the second view
+    Mapping writable_;  ///< patchable: the second view
     UniqueFd memfd_;
     std::size_t code_bytes_ = 0;
     std::size_t used_ = 0;

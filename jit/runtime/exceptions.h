@@ -18,7 +18,8 @@ class Store;
 /// address of the landing pad, having set landing_frame and exception; 0 if there is none, and then it is the store's uncaught exception.
 [[nodiscard]] std::uint64_t find_landing_pad(Store& store, ExceptionObject* exception) noexcept;
 
-/// The same for the exception that a guest called by a host function left uncaught, and that this function passes on: at the function's call.
+/// The same for the exception that a guest called by a host function left uncaught, and that this function passes on: at the function's
+/// call.
 [[nodiscard]] std::uint64_t rethrow_uncaught(Store& store) noexcept;
 
 /// What an exception carries, for the host.

@@ -33,8 +33,8 @@ class Memory;
 class Store;
 
 /// A host function's result or why the guest must end: TrapCode::host_exit to end the program (the store keeps the exit status:
-/// Store::set_exit), TrapCode::host_error for a failure of the host (Store::set_host_error), or any other code. TrapCode::uncaught_exception
-/// throws on what a guest function called by it has thrown (Trap::exception): the calling guest can catch it.
+/// Store::set_exit), TrapCode::host_error for a failure of the host (Store::set_host_error), or any other code.
+/// TrapCode::uncaught_exception throws on what a guest function called by it has thrown (Trap::exception): the calling guest can catch it.
 template <class T = void>
 using HostResult = std::expected<T, TrapCode>;
 

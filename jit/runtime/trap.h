@@ -49,7 +49,7 @@ struct Trap {
     std::size_t omitted = 0;            ///< frames left out after the first kFirstFrames
     /// TrapCode::uncaught_exception: what was thrown. A host function that returns this code throws it on, at its own call in the guest.
     std::optional<ThrownException> exception;
-    std::optional<Error> error;         ///< what the host function said (TrapCode::host_error), or what was wrong with the call
+    std::optional<Error> error;  ///< what the host function said (TrapCode::host_error), or what was wrong with the call
     /// The trap's message and the backtrace, several lines.
     [[nodiscard]] std::string to_string() const;
     /// The message alone: trap_message(code), and the error's.
@@ -63,7 +63,7 @@ struct RawBacktrace {
     std::array<std::uint64_t, kFirstFrames> first{};
     std::array<std::uint64_t, kLastFrames> last{};  ///< a ring
     std::size_t count = 0;
-    bool exact = false;                             ///< first[0] is the pc of a trap site, not a return address
+    bool exact = false;  ///< first[0] is the pc of a trap site, not a return address
 
     void clear() noexcept { count = 0, exact = false; }
     void push(std::uint64_t pc) noexcept {
@@ -84,8 +84,8 @@ void collect_backtrace(Store& store) noexcept;
 
 /// What signal handlers know of the running thread.
 struct ThreadState {
-    Store* store = nullptr;   ///< whose fiber runs
-    Fiber* fiber = nullptr;   ///< that runs; null on the thread's own stack
+    Store* store = nullptr;  ///< whose fiber runs
+    Fiber* fiber = nullptr;  ///< that runs; null on the thread's own stack
 };
 [[nodiscard]] ThreadState& thread_state() noexcept;
 

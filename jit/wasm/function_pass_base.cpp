@@ -109,9 +109,7 @@ bool FunctionPassBase::fail_index(std::string_view what, std::uint64_t index, st
     return fail(ErrorKind::invalid, "unknown " + std::string(what) + " " + std::to_string(index) + ": there are " + std::to_string(count));
 }
 
-bool FunctionPassBase::refuse(Feature feature) {
-    return fail(ErrorKind::unsupported, lacks_feature("this instruction", feature));
-}
+bool FunctionPassBase::refuse(Feature feature) { return fail(ErrorKind::unsupported, lacks_feature("this instruction", feature)); }
 
 // --- immediates ------------------------------------------------------------------------------------------------------
 

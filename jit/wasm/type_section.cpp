@@ -111,9 +111,8 @@ bool SectionDecoder::composite_type(Cursor& in, const TypeContext& context, Defi
             out.fields.resize(1);
             return require(in, features_, Feature::gc, "an array type") && field_type(in, context, out.fields[0]);
         case kDescribes:
-        case kDescriptor:
-            return in.fail(ErrorKind::unsupported, lacks_feature("this type", Feature::custom_descriptors), at);
-        default: return in.fail(ErrorKind::malformed, "malformed type: expected func, struct or array", at);
+        case kDescriptor: return in.fail(ErrorKind::unsupported, lacks_feature("this type", Feature::custom_descriptors), at);
+        default:          return in.fail(ErrorKind::malformed, "malformed type: expected func, struct or array", at);
     }
 }
 

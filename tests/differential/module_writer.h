@@ -22,7 +22,9 @@ public:
         return z ^ (z >> 31);
     }
     /// Below `limit`, or 0.
-    [[nodiscard]] std::uint32_t below(std::size_t limit) noexcept { return static_cast<std::uint32_t>(bits() % std::max<std::size_t>(limit, 1)); }
+    [[nodiscard]] std::uint32_t below(std::size_t limit) noexcept {
+        return static_cast<std::uint32_t>(bits() % std::max<std::size_t>(limit, 1));
+    }
     /// From `low` to `high`, both included.
     [[nodiscard]] std::uint32_t between(std::uint32_t low, std::uint32_t high) noexcept { return low + below(high - low + 1); }
     [[nodiscard]] bool percent(std::uint32_t chance) noexcept { return below(100) < chance; }

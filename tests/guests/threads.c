@@ -18,7 +18,10 @@ enum { THREADS = 8, TIMES = 20000, MANY = 2000, STACK_BYTES = 4096 };
 // --- what a C library would do -------------------------------------------------------------------------------------------
 
 static void print(const char* text) {
-    struct { const char* data; uint32_t bytes; } iovec = {text, 0};
+    struct {
+        const char* data;
+        uint32_t bytes;
+    } iovec = {text, 0};
     while (text[iovec.bytes] != 0) ++iovec.bytes;
     uint32_t written;
     fd_write(1, &iovec, 1, &written);
@@ -108,7 +111,10 @@ static void compute_for_ever(struct thread* self) {
 static void read_for_ever(struct thread* self) {
     (void)self;
     char byte;
-    struct { char* data; uint32_t bytes; } iovec = {&byte, 1};
+    struct {
+        char* data;
+        uint32_t bytes;
+    } iovec = {&byte, 1};
     uint32_t got;
     for (;;) fd_read(0, &iovec, 1, &got);
 }

@@ -206,9 +206,8 @@ int run(std::vector<std::string_view> words) {
         std::printf("skipped: the test suite is not here: %s\n", missing->c_str());
         return kSkipStatus;
     }
-    std::FILE* log = nullptr;
-    if (!arguments.log.empty() && (log = std::fopen(arguments.log.c_str(), "w")) == nullptr)
-        throw std::runtime_error("cannot write " + arguments.log);
+    std::FILE* log = arguments.log.empty() ? nullptr : std::fopen(arguments.log.c_str(), "w");
+    if (!arguments.log.empty() && log == nullptr) throw std::runtime_error("cannot write " + arguments.log);
     Summary summary(arguments.expectations.empty() ? Expectations{} : read_expectations(arguments.expectations), log);
     run_all(find_scripts(arguments), arguments, summary);
     if (log != nullptr && std::fclose(log) != 0) throw std::runtime_error("cannot write " + arguments.log);

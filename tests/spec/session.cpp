@@ -90,7 +90,7 @@ bool is_host_value(const Pattern& pattern) {
 std::string determined(const Value& value, const Pattern* pattern) {
     if (value.kind == wasm::Kind::ref) return value.bits.low == 0 ? "null" : "reference";
     if (pattern != nullptr && pattern->type == "either") return "either";
-    const std::string text = describe(value.kind, value.bits);
+    std::string text = describe(value.kind, value.bits);
     if ((value.kind == wasm::Kind::f32 && std::isnan(value.as_f32())) || (value.kind == wasm::Kind::f64 && std::isnan(value.as_f64())))
         return "nan";
     if (pattern == nullptr) return text;

@@ -53,7 +53,7 @@ public:
     [[nodiscard]] bool lacked_room() const noexcept { return lacked_room_; }
 
     wasi::DeadlineSlot next_check;  ///< the server's
-    std::size_t place = 0;          ///< the server's
+    std::size_t place = 0;  ///< the server's
 
 private:
     Guest(const ServedProgram& program, Connection connection) noexcept;
@@ -69,11 +69,11 @@ private:
     std::unique_ptr<Store> store_;
     std::unique_ptr<Fiber> fiber_;
     std::uint64_t began_ = 0;
-    std::uint64_t calls_ = 0;       ///< of WASI functions, when it was last looked
+    std::uint64_t calls_ = 0;  ///< of WASI functions, when it was last looked
     std::uint64_t last_calls_ = 0;  ///< when that number had last changed
     EndReason reason_ = EndReason::none;
     bool lacked_room_ = false;
-    bool failed_ = false;           ///< a call did not return
+    bool failed_ = false;  ///< a call did not return
 };
 
 }  // namespace pollux::cli

@@ -463,18 +463,18 @@ std::string run_help() {
         for (const Option& key : group.keys) describe(text, with_value(key, '='), key.help);
     }
     text += "\n" + wasm_option_help() +
-        "\n"
-        "SIZE is 65536, 64KiB, 1M, 4GiB, …\n"
-        "\n"
-        "exit status:\n"
-        "  the program's own, modulo 256; 134 after a trap; 124 when a time or fuel limit ended it; 141 after a broken pipe with\n"
-        "  --on-broken-pipe=exit; 1 when the module cannot be loaded or linked; 2 for a wrong command line\n"
-        "\n"
-        "examples:\n"
-        "  pollux app.wasm one two\n"
-        "  pollux run --dir=.::/ --env HOME=/ python.wasm -c 'print(1)'\n"
-        "  pollux run --invoke add math.wasm 1 2\n"
-        "  curl -s https://example.org/app.wasm | pollux run -\n";
+            "\n"
+            "SIZE is 65536, 64KiB, 1M, 4GiB, …\n"
+            "\n"
+            "exit status:\n"
+            "  the program's own, modulo 256; 134 after a trap; 124 when a time or fuel limit ended it; 141 after a broken pipe with\n"
+            "  --on-broken-pipe=exit; 1 when the module cannot be loaded or linked; 2 for a wrong command line\n"
+            "\n"
+            "examples:\n"
+            "  pollux app.wasm one two\n"
+            "  pollux run --dir=.::/ --env HOME=/ python.wasm -c 'print(1)'\n"
+            "  pollux run --invoke add math.wasm 1 2\n"
+            "  curl -s https://example.org/app.wasm | pollux run -\n";
     return text;
 }
 

@@ -89,7 +89,8 @@ struct CommandOption {
 /// options, which go before those of `run` with the same name.
 [[nodiscard]] Result<RunOptions> parse_run_options(std::span<const char* const> words, std::string_view command = "run",
                                                    std::span<const CommandOption> more = {});
-/// For commands that of these options take -W alone: if words[at] is that one, applies it and moves `at` to its last word. False: it is not.
+/// For commands that of these options take -W alone: if words[at] is that one, applies it and moves `at` to its last word. False: it is
+/// not.
 [[nodiscard]] Result<bool> parse_wasm_option(std::span<const char* const> words, std::size_t& at, RunOptions& options);
 /// Its lines in a help text: the keys that are not limits of a running program, and the features.
 [[nodiscard]] std::string wasm_option_help();

@@ -18,7 +18,8 @@ inline constexpr int kExitBrokenPipe = 141;  ///< as after SIGPIPE
 
 void print_message(std::string_view message);
 
-/// Prints the error, after "context: " unless that is empty or named by the message. Returns kExitUsage for errors of kind usage, else kExitFailure.
+/// Prints the error, after "context: " unless that is empty or named by the message. Returns kExitUsage for errors of kind usage, else
+/// kExitFailure.
 int report(const Error& error, std::string_view context = {});
 
 /// Prints a headline and the guest's frames, at most `max_frames` of them: the innermost and the outermost.

@@ -403,9 +403,10 @@ TEST(Arm64Stencils, Atomics) {
             // asmjit refuses the form for doublewords, which differs from that for words in one bit of the size.
             ASSERT_EQ(stlxr(log2, s, t, n) & (log2 == 3 ? ~(1U << 30) : ~0U),
                       reference([&](auto& a) { return a.emit(kStlxr[size], general(Width::w32, s), general(Width::w32, t), at(n)); }));
-            for (const auto& [op, inst] : kRmws) {
-                ASSERT_EQ(atomic_rmw(op, log2, s, t, n),
-                          reference([&](auto& a) { return a.emit(inst[size], general(w, s), general(w, t), at(n)); }));
+            for (const Rmw& rmw : kRmws) {
+                const auto inst = rmw.inst[size];
+                ASSERT_EQ(atomic_rmw(rmw.stencil, log2, s, t, n),
+                          reference([&](auto& a) { return a.emit(inst, general(w, s), general(w, t), at(n)); }));
             }
         });
     }
@@ -415,13 +416,13 @@ TEST(Arm64Stencils, Atomics) {
 TEST(Arm64Stencils, WideArithmetic) {
     Reference reference;
     for_tuples3([&](unsigned d, unsigned n, unsigned m) {
-        const a64::Gp rd = general(Width::w64, d);
-        const a64::Gp rn = general(Width::w64, n);
-        const a64::Gp rm = general(Width::w64, m);
-        ASSERT_EQ(mul_high(true, d, n, m), reference([&](auto& a) { return a.smulh(rd, rn, rm); }));
-        ASSERT_EQ(mul_high(false, d, n, m), reference([&](auto& a) { return a.umulh(rd, rn, rm); }));
-        ASSERT_EQ(add_with_carry(false, d, n, m), reference([&](auto& a) { return a.adc(rd, rn, rm); }));
-        ASSERT_EQ(add_with_carry(true, d, n, m), reference([&](auto& a) { return a.sbc(rd, rn, rm); }));
+        const a64::Gp result = general(Width::w64, d);
+        const a64::Gp left = general(Width::w64, n);
+        const a64::Gp right = general(Width::w64, m);
+        ASSERT_EQ(mul_high(true, d, n, m), reference([&](auto& a) { return a.smulh(result, left, right); }));
+        ASSERT_EQ(mul_high(false, d, n, m), reference([&](auto& a) { return a.umulh(result, left, right); }));
+        ASSERT_EQ(add_with_carry(false, d, n, m), reference([&](auto& a) { return a.adc(result, left, right); }));
+        ASSERT_EQ(add_with_carry(true, d, n, m), reference([&](auto& a) { return a.sbc(result, left, right); }));
     });
 }
 

@@ -45,9 +45,7 @@ void expect_all_at_once(const std::vector<Pair>& pairs) {
     for (const Pair& pair : pairs) EXPECT_EQ(registers.held[pair.to.code], pair.from.code);
 }
 
-TEST(ParallelMove, NothingForMovesInPlace) {
-    EXPECT_EQ(run({{gp(1), gp(1)}, {gp(2), gp(2)}}).moves, 0);
-}
+TEST(ParallelMove, NothingForMovesInPlace) { EXPECT_EQ(run({{gp(1), gp(1)}, {gp(2), gp(2)}}).moves, 0); }
 
 TEST(ParallelMove, ChainIsOrderedFromItsEnd) {
     const std::vector<Pair> chain = {{gp(2), gp(1)}, {gp(3), gp(2)}, {gp(4), gp(3)}};
@@ -65,13 +63,9 @@ TEST(ParallelMove, TwoCyclesOfOneClass) {
     expect_all_at_once({{gp(1), gp(2)}, {gp(2), gp(1)}, {gp(3), gp(4)}, {gp(4), gp(5)}, {gp(5), gp(3)}});
 }
 
-TEST(ParallelMove, CyclesOfBothClasses) {
-    expect_all_at_once({{gp(1), gp(2)}, {gp(2), gp(1)}, {fp(1), fp(2)}, {fp(2), fp(1)}});
-}
+TEST(ParallelMove, CyclesOfBothClasses) { expect_all_at_once({{gp(1), gp(2)}, {gp(2), gp(1)}, {fp(1), fp(2)}, {fp(2), fp(1)}}); }
 
-TEST(ParallelMove, OneSourceForMany) {
-    expect_all_at_once({{gp(1), gp(2)}, {gp(2), gp(1)}, {gp(3), gp(1)}, {gp(4), gp(1)}});
-}
+TEST(ParallelMove, OneSourceForMany) { expect_all_at_once({{gp(1), gp(2)}, {gp(2), gp(1)}, {gp(3), gp(1)}, {gp(4), gp(1)}}); }
 
 TEST(ParallelMove, RandomAssignments) {
     std::mt19937 random(1);

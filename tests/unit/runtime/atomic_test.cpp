@@ -101,7 +101,7 @@ struct Outcome {
 
 Outcome model(std::uint8_t code, std::uint64_t before, std::uint64_t first, std::uint64_t second) {
     const std::uint32_t bytes = bytes_of(code);
-    const std::uint64_t mask = bytes == 8 ? ~std::uint64_t{0} : (std::uint64_t{1} << bytes * 8) - 1;
+    const std::uint64_t mask = ~std::uint64_t{0} >> (64 - 8 * bytes);
     const std::uint64_t old = before & mask;
     const auto with = [&](std::uint64_t value) { return (before & ~mask) | (value & mask); };
     if (code < kStoreCode) return {old, before};
