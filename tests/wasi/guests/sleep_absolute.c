@@ -12,7 +12,9 @@ int main(int argc, char** argv) {
     poll_report("past", past, 1, NULL);
     subscription_t zero[] = {on_clock(id, 0, kAbstime, "zero")};
     poll_report("zero", zero, 1, NULL);
-    subscription_t with_fd[] = {on_read(0, "r0"), on_clock(id, clock_now(id) + 20000000, kAbstime, "ahead")};
+    until = clock_now(id) + 20000000;
+    subscription_t with_fd[] = {on_read(0, "r0"), on_clock(id, until, kAbstime, "ahead")};
     poll_report("with_fd", with_fd, 2, NULL);
+    report("later reached=%d", clock_now(id) >= until);
     return 0;
 }

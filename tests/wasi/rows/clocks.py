@@ -22,12 +22,13 @@ def sleep_relative(t):
 def _absolute(t, clock):
     stdin = t.stdin("pipe")
     run = t.run("sleep_absolute", clock, stdin=stdin)
-    line = t.events(run.line("ahead"), ("ahead", CLOCK, 0))
-    t.lasted(line, 15 * MS)
+    # How long the wait took does not tell: some of the 20 ms may be over when it begins.
+    t.lasted(t.events(run.line("ahead"), ("ahead", CLOCK, 0)))
     t.expect(run.line("late"), reached=1)
     for label in ("past", "zero"):
         t.lasted(t.events(run.line(label), (label, CLOCK, 0)), bound_ns=500 * MS)
-    t.lasted(t.events(run.line("with_fd"), ("ahead", CLOCK, 0)), 15 * MS)
+    t.lasted(t.events(run.line("with_fd"), ("ahead", CLOCK, 0)))
+    t.expect(run.line("later"), reached=1)
     run.finish()
 
 
