@@ -9,10 +9,11 @@ namespace pollux {
 
 class MachineContext {
 public:
-    explicit MachineContext(void* signal_context) noexcept : context_(static_cast<ucontext_t*>(signal_context)) {}
+    // What finds the pc is always inlined: also into what sanitizers do not instrument.
+    [[gnu::always_inline]] explicit MachineContext(void* signal_context) noexcept : context_(static_cast<ucontext_t*>(signal_context)) {}
 
 #if defined(__x86_64__)
-    [[nodiscard]] std::uint64_t pc() const noexcept { return reg(REG_RIP); }
+    [[nodiscard, gnu::always_inline]] std::uint64_t pc() const noexcept { return reg(REG_RIP); }
     [[nodiscard]] std::uint64_t stack_pointer() const noexcept { return reg(REG_RSP); }
     [[nodiscard]] std::uint64_t frame_pointer() const noexcept { return reg(REG_RBP); }
     /// Where the return address of a frameless function is: its address, or 0 if it is in a register.
@@ -37,10 +38,12 @@ public:
     }
 
 private:
-    [[nodiscard]] std::uint64_t reg(int number) const noexcept { return static_cast<std::uint64_t>(context_->uc_mcontext.gregs[number]); }
+    [[nodiscard, gnu::always_inline]] std::uint64_t reg(int number) const noexcept {
+        return static_cast<std::uint64_t>(context_->uc_mcontext.gregs[number]);
+    }
     void set(int number, std::uint64_t value) noexcept { context_->uc_mcontext.gregs[number] = static_cast<greg_t>(value); }
 #elif defined(__aarch64__)
-    [[nodiscard]] std::uint64_t pc() const noexcept { return context_->uc_mcontext.pc; }
+    [[nodiscard, gnu::always_inline]] std::uint64_t pc() const noexcept { return context_->uc_mcontext.pc; }
     [[nodiscard]] std::uint64_t stack_pointer() const noexcept { return context_->uc_mcontext.sp; }
     [[nodiscard]] std::uint64_t frame_pointer() const noexcept { return context_->uc_mcontext.regs[29]; }
     [[nodiscard]] std::uint64_t frameless_return_slot() const noexcept { return 0; }

@@ -167,7 +167,7 @@ struct sigaction tsan_action;
 /// at once. Everywhere else TSan itself may be at work, and nothing that it instruments may run.
 POLLUX_NO_SANITIZE void on_interrupt_before_tsan(int signal, siginfo_t* info, void* context) {
     CodeRegion region;
-    if (find_code_region(static_cast<std::uint64_t>(static_cast<ucontext_t*>(context)->uc_mcontext.gregs[REG_RIP]), region)) {
+    if (find_code_region(MachineContext(context).pc(), region)) {
         on_interrupt(signal, info, context);
     } else {
         tsan_action.sa_sigaction(signal, info, context);

@@ -57,9 +57,10 @@ class Comparison:
                     prepare(host)
                     granted = ["--dir", f"{host}::{guest}"]
                 try:
-                    result = run(command + granted + list(options) + [wasm] + arguments, stdin)
+                    words = command + granted + list(options) + [wasm] + arguments
+                    result = run(words, stdin)
                     if command is self.node and result.returncode < 0:  # some versions crash now and then
-                        result = run(command + granted + list(options) + [wasm] + arguments, stdin)
+                        result = run(words, stdin)
                     results.append(result)
                 except subprocess.TimeoutExpired:
                     print(f"{name}: {command[0]} took too long")

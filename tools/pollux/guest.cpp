@@ -98,14 +98,8 @@ void Guest::report_end(const Trap& trap) const {
         case TrapCode::not_compiled:
             print_backtrace(who + "trap: " + trap.message() + not_compiled_feature(trap), trap, program_.options.max_backtrace);
             return;
-        default: break;
+        default: print_trap(who, trap, wasi_->thread_trap(), program_.options.max_backtrace); return;
     }
-    if (const auto other = wasi_->thread_trap()) {  // which interrupted the first thread somewhere
-        print_backtrace(who + "trap in thread " + std::to_string(other->thread) + ": " + other->trap.message(), other->trap,
-                        program_.options.max_backtrace);
-        return;
-    }
-    print_backtrace(who + "trap: " + trap.message(), trap, program_.options.max_backtrace);
 }
 
 void Guest::end(EndReason reason) noexcept {

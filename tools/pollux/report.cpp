@@ -52,4 +52,9 @@ void print_backtrace(std::string_view headline, const Trap& trap, std::uint32_t 
     sys::write_message(STDERR_FILENO, text);
 }
 
+void print_trap(const std::string& who, const Trap& trap, const std::optional<wasi::ThreadTrap>& other, std::uint32_t max_frames) {
+    if (!other) return print_backtrace(who + "trap: " + trap.message(), trap, max_frames);
+    print_backtrace(who + "trap in thread " + std::to_string(other->thread) + ": " + other->trap.message(), other->trap, max_frames);
+}
+
 }  // namespace pollux::cli

@@ -2,11 +2,13 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "jit/base/error.h"
 #include "jit/runtime/trap.h"
+#include "wasi/thread_group.h"
 
 namespace pollux::cli {
 
@@ -24,6 +26,9 @@ int report(const Error& error, std::string_view context = {});
 
 /// Prints a headline and the guest's frames, at most `max_frames` of them: the innermost and the outermost.
 void print_backtrace(std::string_view headline, const Trap& trap, std::uint32_t max_frames);
+
+/// Prints "pollux: WHOtrap: why" with its backtrace; where a trap of another thread interrupted the first, that one.
+void print_trap(const std::string& who, const Trap& trap, const std::optional<wasi::ThreadTrap>& other, std::uint32_t max_frames);
 
 /// "0x1a4"
 [[nodiscard]] std::string hex(std::uint64_t value);

@@ -279,12 +279,8 @@ private:
                 return stopped("trap: out of memory; all objects together may take " +
                                    std::to_string(store_->options().max_gc_heap_bytes >> 20) + " MiB (-W max-gc-heap-size)",
                                trap, kExitTrap);
-            default: break;
+            default: print_trap("", trap, wasi_->thread_trap(), options_.max_backtrace); return kExitTrap;
         }
-        if (const auto other = wasi_->thread_trap()) {  // which interrupted the first thread somewhere
-            return stopped("trap in thread " + std::to_string(other->thread) + ": " + other->trap.message(), other->trap, kExitTrap);
-        }
-        return stopped("trap: " + trap.message(), trap, kExitTrap);
     }
 
     Status stopped(std::string_view headline, const Trap& trap, Status status) const {

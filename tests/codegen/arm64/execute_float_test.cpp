@@ -75,17 +75,8 @@ F binary(FpBinOp op, F a, F b) {
 
 template <class F>
 void check_binary() {
-    struct Registers {
-        Reg d, a, b;
-    };
-    constexpr std::array<Registers, 6> kAliases = {{{fp(0), fp(1), fp(2)},
-                                                    {fp(1), fp(1), fp(2)},
-                                                    {fp(2), fp(1), fp(2)},
-                                                    {fp(1), fp(2), fp(2)},
-                                                    {fp(3), fp(3), fp(3)},
-                                                    {fp(20), fp(9), fp(29)}}};
     for (const FpBinOp op : {FpBinOp::add, FpBinOp::sub, FpBinOp::mul, FpBinOp::div, FpBinOp::min, FpBinOp::max, FpBinOp::copysign}) {
-        for (const Registers& r : kAliases) {
+        for (const Registers& r : kFpAliases) {
             Sequence sequence([&](Masm& masm) { masm.fp_binary(op, kWidthOf<F>, r.d, r.a, r.b); });
             for (const F a : values<F>()) {
                 for (const F b : values<F>()) {

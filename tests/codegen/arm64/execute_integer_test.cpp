@@ -9,9 +9,6 @@
 namespace pollux::arm64::test {
 namespace {
 
-struct Registers {
-    Reg d, a, b;
-};
 constexpr std::array<Registers, 6> kAliases = {{{gp(0), gp(1), gp(2)},
                                                 {gp(1), gp(1), gp(2)},
                                                 {gp(2), gp(1), gp(2)},

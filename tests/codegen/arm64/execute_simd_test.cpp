@@ -9,16 +9,6 @@
 namespace pollux::arm64::test {
 namespace {
 
-struct VectorRegisters {
-    Reg d, a, b;
-};
-constexpr std::array<VectorRegisters, 6> kVectorAliases = {{{fp(0), fp(1), fp(2)},
-                                                            {fp(1), fp(1), fp(2)},
-                                                            {fp(2), fp(1), fp(2)},
-                                                            {fp(1), fp(2), fp(2)},
-                                                            {fp(3), fp(3), fp(3)},
-                                                            {fp(20), fp(9), fp(29)}}};
-
 TEST(Arm64Simd, Unary) {
     POLLUX_NEEDS_ARM64();
     for (const UnaryCase& c : unary_cases()) {
@@ -40,7 +30,7 @@ TEST(Arm64Simd, Unary) {
 TEST(Arm64Simd, Binary) {
     POLLUX_NEEDS_ARM64();
     for (const BinaryCase& c : binary_cases()) {
-        for (const VectorRegisters& r : kVectorAliases) {
+        for (const Registers& r : kFpAliases) {
             Sequence sequence([&](Masm& masm) { masm.simd_binary(c.op, r.d, r.a, r.b); });
             for (const V128 a : kVectors) {
                 for (const V128 b : kVectors) {
@@ -313,7 +303,7 @@ TEST(Arm64Simd, Shuffle) {
     std::mt19937 random(3);
     for (int i = 0; i < 40; ++i) add(1, [&](unsigned) { return random() % 32; });
     for (const auto& bytes : patterns) {
-        for (const VectorRegisters& r : kVectorAliases) {
+        for (const Registers& r : kFpAliases) {
             Sequence sequence([&](Masm& masm) { masm.simd_shuffle(r.d, r.a, r.b, pack<std::uint8_t>(bytes)); });
             State state = scrambled();
             const auto a = lanes<std::uint8_t>(state.vector(r.a));

@@ -89,4 +89,16 @@ extern const std::vector<std::uint64_t> kIntegers;
 extern const std::vector<double> kDoubles;
 extern const std::vector<wasm::V128> kVectors;
 
+/// A destination and two sources.
+struct Registers {
+    Reg d, a, b;
+};
+/// Ways in which they can be the same register.
+inline constexpr std::array<Registers, 6> kFpAliases = {{{fp(0), fp(1), fp(2)},
+                                                         {fp(1), fp(1), fp(2)},
+                                                         {fp(2), fp(1), fp(2)},
+                                                         {fp(1), fp(2), fp(2)},
+                                                         {fp(3), fp(3), fp(3)},
+                                                         {fp(20), fp(9), fp(29)}}};
+
 }  // namespace pollux::arm64::test
