@@ -111,13 +111,13 @@ private:
     bool ended_well_ = false;
 };
 
-/// What one run measures, in ns, sorted; of "zero": ns for all calls. Empty when it failed.
-std::vector<std::uint64_t> run(const Runtime& runtime, const Mode& mode) {
+/// What one run measures, in ns, sorted; of "zero": ns for all calls. A sleep that ends too early is below 0. Empty when it failed.
+std::vector<std::int64_t> run(const Runtime& runtime, const Mode& mode) {
     Guest guest(runtime, mode);
     if (!guest.hear()) return {};
     const bool pokes = std::string_view(mode.name) == "poll" || std::string_view(mode.name) == "read";
     const int reports = std::string_view(mode.name) == "zero" ? 1 : mode.count;
-    std::vector<std::uint64_t> samples;
+    std::vector<std::int64_t> samples;
     for (int i = 0; i < reports; ++i) {
         std::uint64_t begun = 0;
         if (pokes) {
@@ -132,7 +132,7 @@ std::vector<std::uint64_t> run(const Runtime& runtime, const Mode& mode) {
             std::fprintf(stderr, "%s: its monotonic clock is not the host's\n", runtime.name.c_str());
             return {};
         }
-        samples.push_back(*number - begun);
+        samples.push_back(static_cast<std::int64_t>(*number - begun));
     }
     guest.has_ended_well();
     std::ranges::sort(samples);
@@ -143,7 +143,7 @@ std::vector<std::uint64_t> run(const Runtime& runtime, const Mode& mode) {
 struct Figures {
     std::vector<double> p50, p99;
 
-    void add(const std::vector<std::uint64_t>& samples) {
+    void add(const std::vector<std::int64_t>& samples) {
         if (samples.empty()) return;
         p50.push_back(static_cast<double>(samples[samples.size() / 2]));
         p99.push_back(static_cast<double>(samples[samples.size() * 99 / 100]));
