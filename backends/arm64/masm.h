@@ -122,8 +122,8 @@ public:
     void consume_fuel(std::uint32_t amount);
 
     // --- guest memory ------------------------------------------------------------------------------------------------------
-    void guest_load(LoadOp, Reg d, Address);
-    void guest_store(StoreOp, Address, Operand s);
+    void guest_load(LoadOp, Reg d, const Address&);
+    void guest_store(StoreOp, const Address&, Operand s);
     void check_bounds(Width, Reg index, std::uint64_t end, std::int32_t cell_offset);
 
     // --- atomics -----------------------------------------------------------------------------------------------------------

@@ -121,7 +121,7 @@ void Masm::lea_slot(Reg d, std::int32_t slot) { put_add(d.number(), kFp, slot); 
 
 // --- guest memory ----------------------------------------------------------------------------------------------------------------
 
-void Masm::guest_load(LoadOp op, Reg d, Address address) {
+void Masm::guest_load(LoadOp op, Reg d, const Address& address) {
     const Access word = access_of(op);
     if (address.index.valid() && address.offset == 0) {
         site(Site::Kind::trap, TrapCode::memory_out_of_bounds);
@@ -140,7 +140,7 @@ void Masm::probe_last_byte(const Place& at, unsigned log2) {
     put(access(kLdrb, kZr, at.base, at.offset + static_cast<std::int32_t>((1U << log2) - 1)));
 }
 
-void Masm::guest_store(StoreOp op, Address address, Operand s) {
+void Masm::guest_store(StoreOp op, const Address& address, Operand s) {
     const Access word = access_of(op);
     unsigned t = kZr;
     if (s.is_reg()) {

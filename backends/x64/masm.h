@@ -149,10 +149,10 @@ public:
     void consume_fuel(std::uint32_t amount);
 
     // --- guest memory --------------------------------------------------------------------------------------------------
-    void guest_load(LoadOp op, Reg d, Address address);
+    void guest_load(LoadOp op, Reg d, const Address& address);
     void alu_load(AluOp op, Width width, Reg d, Reg a, Address b);
     void fp_binary_load(FpBinOp op, Width width, Reg d, Reg a, Address b);
-    void guest_store(StoreOp op, Address address, Operand s);
+    void guest_store(StoreOp op, const Address& address, Operand s);
     void check_bounds(Width width, Reg index, std::uint64_t end, std::int32_t cell_offset);
 
     // --- atomics -------------------------------------------------------------------------------------------------------

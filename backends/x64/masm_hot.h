@@ -81,12 +81,12 @@ inline void Masm::store(StoreOp op, Address address, Reg s) { store_to(op, stenc
 
 inline void Masm::lea_slot(Reg d, std::int32_t slot) { emitter_.put<stencil::lea>(Width::w64, d, slot_operand(slot)); }
 
-inline void Masm::guest_load(LoadOp op, Reg d, Address address) {
+inline void Masm::guest_load(LoadOp op, Reg d, const Address& address) {
     guest_access();
     load_from(op, d, stencil::Memory(address));
 }
 
-inline void Masm::guest_store(StoreOp op, Address address, Operand s) {
+inline void Masm::guest_store(StoreOp op, const Address& address, Operand s) {
     if (!s.is_reg()) return guest_store_imm(op, address, s.immediate);
     guest_access();
     store_to(op, stencil::Memory(address), s.reg);

@@ -43,7 +43,7 @@ void SinglePassCompiler<M>::atomic(const MemArg& memarg) {
         wait_or_notify(Helper::atomic_wait64, 3, memarg);
     } else if constexpr (kCode < detail::kFirstAtomicStore) {
         prepare();
-        const Access at = any_access(memarg, 1U << kLog2, true);
+        const Access at = aligned_access(memarg, 1U << kLog2);
         const Reg d = destination(results(kOp)[0], at.index);
         masm_.atomic_load(kLoad, d, at.address);
         release(at);
@@ -52,7 +52,7 @@ void SinglePassCompiler<M>::atomic(const MemArg& memarg) {
         prepare();
         AbstractValue value = pop();
         const Reg s = use(value);
-        const Access at = any_access(memarg, 1U << kLog2, true);
+        const Access at = aligned_access(memarg, 1U << kLog2);
         masm_.atomic_store(kStore, at.address, s);
         release(at);
         release(at.index);
@@ -84,7 +84,7 @@ void SinglePassCompiler<M>::atomic_update(AtomicOp op, StoreOp store, Kind kind,
         take(d);
     }
     const Reg s = use(value, except);
-    const Access at = any_access(memarg, store_bytes(store), true);
+    const Access at = aligned_access(memarg, store_bytes(store));
     if (wanted && !d.valid()) d = allocate_gp();
     masm_.atomic_update(op, store, d, at.address, s);
     release(at);
@@ -115,7 +115,7 @@ void SinglePassCompiler<M>::compare_exchange(StoreOp store, Kind kind, const Mem
     }
     const Reg r = use(replacement, except);
     const Reg e = use(expected);
-    const Access at = any_access(memarg, store_bytes(store), true);
+    const Access at = aligned_access(memarg, store_bytes(store));
     const Reg d = kFixed.valid() ? kFixed : allocate_gp();
     masm_.atomic_compare_exchange(store, d, at.address, e, r);
     release(at);

@@ -32,21 +32,31 @@ inline constexpr std::uint64_t kFoldable = std::numeric_limits<std::int32_t>::ma
 /// Pops the index of an access of `bytes` bytes and makes its address, checked where pages do not guard it.
 template <class M>
 inline typename SinglePassCompiler<M>::Access SinglePassCompiler<M>::access(const MemArg& memarg, std::uint32_t bytes) {
-    if (memarg.memory != 0 || !plain_memory0_ || stack_.back().is_constant() || memarg.offset > detail::kFoldable) [[unlikely]] {
-        return any_access(memarg, bytes, false);
-    }
-    Access access;
+    Access access;  // the only one, so that it is made where the caller has it and never copied
     access.index = pop();
-    access.address = {M::kMemoryBase, use(access.index), static_cast<std::int32_t>(memarg.offset)};
+    if (memarg.memory != 0 || !plain_memory0_ || access.index.is_constant() || memarg.offset > detail::kFoldable) [[unlikely]] {
+        any_access(memarg, bytes, false, access);
+    } else {
+        access.address.base = M::kMemoryBase;
+        access.address.index = use(access.index);
+        access.address.offset = static_cast<std::int32_t>(memarg.offset);
+    }
     return access;
 }
 
-/// The same for whatever index, offset and memory; `aligned`: traps if the address is not a multiple of `bytes`.
+/// The same of an atomic access, which traps if the address is not a multiple of `bytes`.
 template <class M>
-typename SinglePassCompiler<M>::Access SinglePassCompiler<M>::any_access(const MemArg& memarg, std::uint32_t bytes, bool aligned) {
-    using detail::kFoldable;
+typename SinglePassCompiler<M>::Access SinglePassCompiler<M>::aligned_access(const MemArg& memarg, std::uint32_t bytes) {
     Access access;
     access.index = pop();
+    any_access(memarg, bytes, true, access);
+    return access;
+}
+
+/// The same for whatever popped index, offset and memory.
+template <class M>
+void SinglePassCompiler<M>::any_access(const MemArg& memarg, std::uint32_t bytes, bool aligned, Access& access) {
+    using detail::kFoldable;
     AbstractValue& index = access.index;
     std::uint64_t offset = memarg.offset;
     if (aligned) check_alignment(index, offset, bytes);
@@ -77,7 +87,7 @@ typename SinglePassCompiler<M>::Access SinglePassCompiler<M>::any_access(const M
     }
     if (index.is_constant() && index.bits == 0 && offset <= kFoldable) {
         access.address.offset = static_cast<std::int32_t>(offset);
-        return access;
+        return;
     }
     if (offset > kFoldable) {
         const Reg sum = own(index);
@@ -86,7 +96,6 @@ typename SinglePassCompiler<M>::Access SinglePassCompiler<M>::any_access(const M
     }
     access.address.index = use(index);
     access.address.offset = static_cast<std::int32_t>(offset);
-    return access;
 }
 
 template <class M>

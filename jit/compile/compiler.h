@@ -249,7 +249,8 @@ private:
         Reg base = kNoReg;           ///< temporary holding another memory's base, or kNoReg
     };
     [[gnu::always_inline]] inline Access access(const MemArg& memarg, std::uint32_t bytes);
-    [[gnu::noinline]] Access any_access(const MemArg& memarg, std::uint32_t bytes, bool aligned);
+    [[nodiscard]] Access aligned_access(const MemArg& memarg, std::uint32_t bytes);
+    [[gnu::noinline]] void any_access(const MemArg& memarg, std::uint32_t bytes, bool aligned, Access& access);
     void release(const Access& access);
     template <Opcode kOp>
     [[nodiscard]] bool next_takes_load() const;

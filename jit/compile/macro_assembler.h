@@ -221,10 +221,11 @@ public:
     void consume_fuel(std::uint32_t amount);  ///< traps fuel_exhausted when it becomes negative
 
     // --- guest memory: like load and store, with a trap site memory_out_of_bounds ----------------------------------------
-    void guest_load(LoadOp, Reg d, Address);
+    void guest_load(LoadOp, Reg d, const Address&);
     void alu_load(AluOp, Width, Reg d, Reg a, Address b);  ///< d = a op [b]; trap site
     void fp_binary_load(FpBinOp, Width, Reg d, Reg a, Address b);  ///< add, sub, mul, div; trap site
-    void guest_store(StoreOp, Address, Operand s);  ///< s: register, or immediate (b8 … b64); arm64: nothing is written when it traps
+    void guest_store(StoreOp, const Address&,
+                     Operand s);  ///< s: register, or immediate (b8 … b64); arm64: nothing is written when it traps
     /// Traps unless index + end <= length, where length is that of the MemoryCell that the pointer at [kContext + cell_offset] points to.
     /// w64: index + end may wrap: traps.
     void check_bounds(Width, Reg index, std::uint64_t end, std::int32_t cell_offset);
