@@ -44,6 +44,24 @@ SiteClass classify(const Site& site) noexcept {
     return SiteClass::frameless;
 }
 
+/// Writes sites and returns their end; null if they are out of order, as traps of out-of-line stubs, at the end, can be.
+std::uint8_t* put_sites(std::uint8_t* at, std::uint32_t wasm_at, std::span<const Site> sites) noexcept {
+    std::uint32_t code_at = 0;
+    for (const Site& site : sites) {
+        const SiteClass site_class = classify(site);
+        if (site.code_offset < code_at) return nullptr;
+        const std::uint32_t distance = site.code_offset - code_at;
+        code_at = site.code_offset;
+        *at++ = static_cast<std::uint8_t>(static_cast<unsigned>(site_class) << 5 | std::min(distance, kLongDistance));
+        if (distance >= kLongDistance) at = put_leb(at, distance - kLongDistance);
+        if (site_class == SiteClass::other_trap) *at++ = static_cast<std::uint8_t>(site.trap);
+        if (site_class >= SiteClass::framed) continue;
+        at = put_leb(at, zigzag(site.wasm_offset - wasm_at));
+        wasm_at = site.wasm_offset;
+    }
+    return at;
+}
+
 }  // namespace
 
 /// Functions and the bytes that describe their sites, in one allocation that never moves.
@@ -81,11 +99,6 @@ CodeMap::Writer::~Writer() {
 
 void CodeMap::Writer::add(std::uint32_t code_offset, std::uint32_t code_bytes, std::uint32_t function, std::uint32_t body_offset,
                           std::span<Site> sites) {
-    // Only the traps of out-of-line stubs, at the end, can be out of order.
-    // A return address can be that of a trap site too: the call comes first.
-    const auto place = [](const Site& site) { return std::pair(site.code_offset, site.kind != Site::Kind::call); };
-    if (!std::ranges::is_sorted(sites, {}, &Site::code_offset)) std::ranges::sort(sites, {}, place);
-
     // Written into the block at once, so there must be room for the most that the sites can take.
     const auto most = static_cast<std::uint32_t>(2 * kMaxLebBytes + sites.size() * kMaxSiteBytes);
     if (last_ == nullptr || last_->count.load(std::memory_order_relaxed) == last_->function_capacity ||
@@ -96,19 +109,12 @@ void CodeMap::Writer::add(std::uint32_t code_offset, std::uint32_t code_bytes, s
         last_ = block;
     }
     std::uint8_t* const begin = last_->bytes() + last_->bytes_used;
-    std::uint8_t* at = put_leb(put_leb(begin, body_offset), static_cast<std::uint32_t>(sites.size()));
-    std::uint32_t code_at = 0;
-    std::uint32_t wasm_at = body_offset;
-    for (const Site& site : sites) {
-        const SiteClass site_class = classify(site);
-        const std::uint32_t distance = site.code_offset - code_at;
-        code_at = site.code_offset;
-        *at++ = static_cast<std::uint8_t>(static_cast<unsigned>(site_class) << 5 | std::min(distance, kLongDistance));
-        if (distance >= kLongDistance) at = put_leb(at, distance - kLongDistance);
-        if (site_class == SiteClass::other_trap) *at++ = static_cast<std::uint8_t>(site.trap);
-        if (site_class >= SiteClass::framed) continue;
-        at = put_leb(at, zigzag(site.wasm_offset - wasm_at));
-        wasm_at = site.wasm_offset;
+    std::uint8_t* const first = put_leb(put_leb(begin, body_offset), static_cast<std::uint32_t>(sites.size()));
+    std::uint8_t* at = put_sites(first, body_offset, sites);
+    if (at == nullptr) {
+        // A return address can be that of a trap site too: the call comes first.
+        std::ranges::sort(sites, {}, [](const Site& site) { return std::pair(site.code_offset, site.kind != Site::Kind::call); });
+        at = put_sites(first, body_offset, sites);
     }
 
     const std::uint32_t count = last_->count.load(std::memory_order_relaxed);
