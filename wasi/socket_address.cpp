@@ -1,13 +1,14 @@
 #include "wasi/socket_address.h"
 
 #include <arpa/inet.h>
-#include <netdb.h>
 #include <netinet/in.h>
+#include <nss.h>
 #include <sys/un.h>
 
 #include <charconv>
 #include <cstddef>
 #include <cstring>
+#include <mutex>
 
 namespace pollux::wasi {
 namespace {
@@ -110,6 +111,15 @@ HostPort split_host_port(std::string_view text) {
     return {std::string(text.substr(0, colon)), std::string(text.substr(colon + 1))};
 }
 
+std::expected<AddressList, int> look_up(const std::string& host, const std::string& service, const addrinfo& hints) {
+    static std::once_flag configured;
+    if (built_in_name_services_only) std::call_once(configured, [] { ::__nss_configure_lookup("hosts", "files dns"); });
+    addrinfo* found = nullptr;
+    const int error = ::getaddrinfo(host.empty() ? nullptr : host.c_str(), service.empty() ? nullptr : service.c_str(), &hints, &found);
+    if (error != 0) return std::unexpected(error);
+    return AddressList(found);
+}
+
 Result<SocketAddress> resolve_socket_address(const std::string& text, bool passive) {
     if (text.starts_with("unix:")) {
         const auto address = SocketAddress::from_unix_path(std::string_view(text).substr(5));
@@ -121,20 +131,16 @@ Result<SocketAddress> resolve_socket_address(const std::string& text, bool passi
     addrinfo hints{};
     hints.ai_flags = passive ? AI_PASSIVE | AI_NUMERICSERV : AI_NUMERICSERV;
     hints.ai_socktype = SOCK_STREAM;
-    addrinfo* found = nullptr;
-    if (const int error = ::getaddrinfo(parts.host.empty() ? nullptr : parts.host.c_str(), parts.port.c_str(), &hints, &found);
-        error != 0) {
-        return fail(ErrorKind::io, "cannot look up '" + parts.host + "': " + ::gai_strerror(error));
-    }
+    const auto found = look_up(parts.host, parts.port, hints);
+    if (!found) return fail(ErrorKind::io, "cannot look up '" + parts.host + "': " + ::gai_strerror(found.error()));
     SocketAddress address;
-    const bool usable = found != nullptr && found->ai_addrlen <= sizeof(address.storage);
-    if (usable) {
-        std::memcpy(&address.storage, found->ai_addr, found->ai_addrlen);
-        address.length = found->ai_addrlen;
+    const addrinfo* first = found->get();
+    if (first != nullptr && first->ai_addrlen <= sizeof(address.storage)) {
+        std::memcpy(&address.storage, first->ai_addr, first->ai_addrlen);
+        address.length = first->ai_addrlen;
+        return address;
     }
-    ::freeaddrinfo(found);
-    if (!usable) return fail(ErrorKind::io, "cannot look up '" + parts.host + "': no address");
-    return address;
+    return fail(ErrorKind::io, "cannot look up '" + parts.host + "': no address");
 }
 
 }  // namespace pollux::wasi

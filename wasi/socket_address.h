@@ -1,9 +1,12 @@
 // Socket addresses of the host: parsed from text, printed, compared with address ranges.
 #pragma once
 
+#include <netdb.h>
 #include <sys/socket.h>
 
 #include <cstdint>
+#include <expected>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -37,6 +40,18 @@ struct SocketAddress {
     /// "192.0.2.1" or "::1", no name.
     [[nodiscard]] static std::optional<SocketAddress> from_ip_text(const std::string& text, std::uint16_t port) noexcept;
 };
+
+/// Set by a program that is linked statically, before the first lookup: hosts are looked up in files and DNS, which the C library has in
+/// it. Other name services are shared objects.
+inline bool built_in_name_services_only = false;
+
+struct FreeAddresses {
+    void operator()(addrinfo* list) const noexcept { ::freeaddrinfo(list); }
+};
+using AddressList = std::unique_ptr<addrinfo, FreeAddresses>;
+
+/// getaddrinfo(), which may block for long; an empty host or service is none. Error: one of its EAI_ numbers.
+[[nodiscard]] std::expected<AddressList, int> look_up(const std::string& host, const std::string& service, const addrinfo& hints);
 
 /// "host:port", "[v6]:port", ":port" (every address), "unix:path". Names are looked up, which may take long.
 [[nodiscard]] Result<SocketAddress> resolve_socket_address(const std::string& text, bool passive);

@@ -1,6 +1,5 @@
 #include "wasi/socket_calls.h"
 
-#include <netdb.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -34,11 +33,10 @@ Errno from_lookup_error(int error) noexcept {
 using Lookup = std::expected<std::vector<Resolved>, int>;
 
 Lookup resolve(const std::string& host, const std::string& service, const addrinfo& hints) {
-    addrinfo* found = nullptr;
-    const int error = ::getaddrinfo(host.empty() ? nullptr : host.c_str(), service.empty() ? nullptr : service.c_str(), &hints, &found);
-    if (error != 0) return std::unexpected(error);
+    const auto found = look_up(host, service, hints);
+    if (!found) return std::unexpected(found.error());
     std::vector<Resolved> all;
-    for (const addrinfo* entry = found; entry != nullptr && all.size() < kMaxResolved; entry = entry->ai_next) {
+    for (const addrinfo* entry = found->get(); entry != nullptr && all.size() < kMaxResolved; entry = entry->ai_next) {
         if (entry->ai_addrlen > sizeof(sockaddr_storage) || (entry->ai_socktype != SOCK_STREAM && entry->ai_socktype != SOCK_DGRAM))
             continue;
         Resolved& resolved = all.emplace_back();
@@ -46,7 +44,6 @@ Lookup resolve(const std::string& host, const std::string& service, const addrin
         resolved.address.length = entry->ai_addrlen;
         resolved.type = entry->ai_socktype;
     }
-    ::freeaddrinfo(found);
     return all;
 }
 

@@ -6,7 +6,7 @@
 #include <utility>
 
 #if defined(__x86_64__)
-#include <cpuid.h>
+#include <sys/platform/x86.h>
 #endif
 
 namespace pollux::x64 {
@@ -15,36 +15,15 @@ namespace {
 
 #if defined(__x86_64__)
 
-struct Leaf {
-    std::uint32_t eax = 0, ebx = 0, ecx = 0, edx = 0;
-};
-
-Leaf cpuid(std::uint32_t leaf) noexcept {
-    Leaf result;
-    __get_cpuid_count(leaf, 0, &result.eax, &result.ebx, &result.ecx, &result.edx);  // leaves zeros when there is no such leaf
-    return result;
-}
-
-/// Whether the kernel saves the upper halves of the vector registers, without which AVX faults.
-bool system_saves_avx(const Leaf& basic) noexcept {
-    if ((basic.ecx & bit_OSXSAVE) == 0) return false;
-    std::uint32_t low = 0;
-    std::uint32_t high = 0;
-    __asm__("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
-    return (low & 6) == 6;
-}
-
+// From the C library, which has asked already: under a hypervisor each CPUID instruction takes a microsecond or more.
 CpuFeatures detect() noexcept {
-    const Leaf basic = cpuid(1);
-    const Leaf structured = cpuid(7);
-    const Leaf extended = cpuid(0x8000'0001);
     CpuFeatures features;
-    features.avx = (basic.ecx & bit_AVX) != 0 && system_saves_avx(basic);
-    features.avx2 = features.avx && (structured.ebx & bit_AVX2) != 0;
-    features.fma = features.avx && (basic.ecx & bit_FMA) != 0;
-    features.bmi1 = (structured.ebx & bit_BMI) != 0;
-    features.bmi2 = (structured.ebx & bit_BMI2) != 0;
-    features.lzcnt = (extended.ecx & bit_LZCNT) != 0;
+    features.avx = CPU_FEATURE_ACTIVE(AVX);
+    features.avx2 = features.avx && CPU_FEATURE_ACTIVE(AVX2);
+    features.fma = features.avx && CPU_FEATURE_ACTIVE(FMA);
+    features.bmi1 = CPU_FEATURE_ACTIVE(BMI1);
+    features.bmi2 = CPU_FEATURE_ACTIVE(BMI2);
+    features.lzcnt = CPU_FEATURE_ACTIVE(LZCNT);
     return features;
 }
 
@@ -91,15 +70,15 @@ const CpuFeatures& host_features() noexcept {
 
 Result<> check_baseline() {
 #if defined(__x86_64__)
-    const Leaf basic = cpuid(1);
-    constexpr struct {
-        std::uint32_t bit;
-        const char* name;
-    } kNeeded[] = {{bit_SSE3, "SSE3"}, {bit_SSSE3, "SSSE3"}, {bit_SSE4_1, "SSE4.1"}, {bit_SSE4_2, "SSE4.2"}, {bit_POPCNT, "POPCNT"}};
-    for (const auto& feature : kNeeded) {
-        if ((basic.ecx & feature.bit) == 0) {
+    const std::pair<bool, const char*> needed[] = {{CPU_FEATURE_ACTIVE(SSE3), "SSE3"},
+                                                   {CPU_FEATURE_ACTIVE(SSSE3), "SSSE3"},
+                                                   {CPU_FEATURE_ACTIVE(SSE4_1), "SSE4.1"},
+                                                   {CPU_FEATURE_ACTIVE(SSE4_2), "SSE4.2"},
+                                                   {CPU_FEATURE_ACTIVE(POPCNT), "POPCNT"}};
+    for (const auto& [present, name] : needed) {
+        if (!present) {
             return fail(ErrorKind::unsupported,
-                        std::string("this processor lacks ") + feature.name + "; compiled code needs x86-64-v2 (SSE4.2 and POPCNT)");
+                        std::string("this processor lacks ") + name + "; compiled code needs x86-64-v2 (SSE4.2 and POPCNT)");
         }
     }
     return {};

@@ -21,6 +21,9 @@ struct Tuning {
     bool choose_destinations = true;
     /// Code: a look at a loop's body decides what its header keeps in homes. Off: everything, and nothing where it calls.
     bool scan_loops = true;
+    /// Compilation: CompileMode::automatic is lazy from modules of so many bytes on. For less, what lazy compilation needs (a second
+    /// view of the code, thunks, validation apart) costs more than compiling what is never called.
+    std::size_t lazy_from_bytes = 64 * 1024;
     /// Compilation: bytes of function bodies that a thread takes at a time. Smaller balances better, larger locks less.
     std::size_t compile_batch_bytes = 32 * 1024;
     /// Compilation: no second thread for a module whose code section has fewer bytes per thread; a thread costs about 50 µs to start.

@@ -32,7 +32,7 @@ CompiledModule::CompiledModule(std::shared_ptr<Engine> engine) : engine_(std::mo
 
 CompiledModule::~CompiledModule() = default;
 
-Result<> CompiledModule::prepare(std::size_t known_bytes) {
+Result<> CompiledModule::prepare(std::size_t known_bytes, bool lazy) {
     const std::size_t wasm_bytes = known_bytes != 0 ? known_bytes : tuning.stream_expected_bytes;
     const std::size_t functions = module_->functions.size() - module_->imported_functions;
     layout_ = InstanceLayout(*module_);
@@ -45,7 +45,7 @@ Result<> CompiledModule::prepare(std::size_t known_bytes) {
     environment_.relaxed_simd_deterministic = engine_->options().relaxed_simd_deterministic;
     code_offsets_ = std::make_unique<std::atomic<std::uint32_t>[]>(functions);
     const std::size_t wanted = std::min(kMaxCodeBytes, wasm_bytes * kReservedPerByte + (std::size_t{1} << 20));
-    if (engine_->options().mode == CompileMode::lazy) return prepare_lazy(wanted);
+    if (lazy) return prepare_lazy(wanted);
 
     const bool short_branches = engine_->backend().name() == "aarch64";
     environment_.calls = short_branches && wasm_bytes * kExpectedPerByte > kMaxBranchBytes ? CallMode::table : CallMode::direct;

@@ -86,7 +86,7 @@ private:
     void add_not_compiled(std::uint32_t function, std::string feature) const;
     /// Reserves memory for code; lazy: with stubs, thunks and the table of code addresses. `known_bytes`: of the module, 0 if it is a
     /// stream.
-    [[nodiscard]] Result<> prepare(std::size_t known_bytes);
+    [[nodiscard]] Result<> prepare(std::size_t known_bytes, bool lazy);
     [[nodiscard]] Result<> prepare_lazy(std::size_t code_bytes);
     [[nodiscard]] std::atomic<const void*>& table_entry(std::uint32_t function) const noexcept {
         return reinterpret_cast<std::atomic<const void*>*>(environment_.function_table)[function];

@@ -22,6 +22,7 @@ namespace pollux {
 enum class CompileMode : std::uint8_t {
     eager,  ///< all functions, on all threads, before the module is usable
     lazy,   ///< all functions are validated first, and compiled when they are first called
+    automatic,  ///< lazy; but eager for modules that arrive piece by piece, or are small (tuning.lazy_from_bytes)
 };
 
 /// How memories are kept in bounds.

@@ -51,6 +51,8 @@ std::expected<Instance*, InstantiationError> Linker::instantiate(const std::shar
     std::vector<wasm::TypeId> types;
     for (const wasm::Import& import : module.imports) {
         const auto at = definitions_.find(KeyView(import.module, import.name));
+        if (at == definitions_.end() && resolver_ && import.kind == wasm::ExternKind::func)
+            types.push_back(module.functions[import.index].type);
         if (at == definitions_.end() || !std::holds_alternative<PendingFunction>(at->second)) continue;
         auto type = wasm::TypeRegistry::add(std::get<PendingFunction>(at->second).function.type);
         if (!type) return failed(std::move(type.error()));

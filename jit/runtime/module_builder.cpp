@@ -81,7 +81,6 @@ struct ModuleBuilder::State final : wasm::ModuleConsumer {
 
     explicit State(std::shared_ptr<Engine> shared_engine) : engine(std::move(shared_engine)) {
         result = std::shared_ptr<CompiledModule>(new CompiledModule(engine));
-        lazy = engine->options().mode == CompileMode::lazy;
         own.state = this;
     }
     ~State() override { join(true); }
@@ -93,7 +92,9 @@ struct ModuleBuilder::State final : wasm::ModuleConsumer {
     Result<> on_header_complete(const std::shared_ptr<const wasm::Module>& decoded) override {
         module = decoded.get();
         result->module_ = decoded;
-        return result->prepare(known_bytes);
+        const CompileMode mode = engine->options().mode;
+        lazy = mode == CompileMode::lazy || (mode == CompileMode::automatic && known_bytes >= tuning.lazy_from_bytes);
+        return result->prepare(known_bytes, lazy);
     }
 
     Result<> on_function(std::uint32_t function, std::span<const std::uint8_t> body) override {

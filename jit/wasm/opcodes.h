@@ -64,7 +64,8 @@ struct Signature {
 };
 
 struct OpcodeInfo {
-    std::string_view text;  ///< the specification's name
+    std::uint16_t text_begin = 0;  ///< in detail::kOpcodeTexts
+    std::uint8_t text_size = 0;
     std::uint8_t prefix = 0;
     std::uint16_t code = 0;
     Group group = Group::none;
@@ -108,11 +109,19 @@ consteval Signature parse_signature(std::string_view text) {
     return signature;
 }
 
+/// The names of all opcodes, one behind the other: a table without pointers needs no relocation when the program starts.
+inline constexpr char kOpcodeTexts[] =
+#define OPCODE(group, name, text, prefix, code, immediate, signature, feature) text
+#include "jit/wasm/opcodes.def"
+    ;
+
 consteval std::array<OpcodeInfo, kOpcodeLimit> make_opcode_table() {
     std::array<OpcodeInfo, kOpcodeLimit> table{};
-#define OPCODE(group, name, text, prefix, code, immediate, signature, feature) \
-    table[static_cast<std::size_t>(Opcode::name)] =                            \
-        OpcodeInfo{text, prefix, code, Group::group, Immediate::immediate, Feature::feature, parse_signature(signature)};
+    std::uint16_t begin = 0;
+#define OPCODE(group, name, text, prefix, code, immediate, signature, feature)                                                    \
+    table[static_cast<std::size_t>(Opcode::name)] = OpcodeInfo{                                                                   \
+        begin, sizeof(text) - 1, prefix, code, Group::group, Immediate::immediate, Feature::feature, parse_signature(signature)}; \
+    begin += sizeof(text) - 1;
 #include "jit/wasm/opcodes.def"
     return table;
 }
@@ -122,7 +131,10 @@ consteval std::array<OpcodeInfo, kOpcodeLimit> make_opcode_table() {
 inline constexpr std::array<OpcodeInfo, kOpcodeLimit> kOpcodeTable = detail::make_opcode_table();
 
 [[nodiscard]] constexpr const OpcodeInfo& info(Opcode op) noexcept { return kOpcodeTable[static_cast<std::size_t>(op)]; }
-[[nodiscard]] constexpr std::string_view text(Opcode op) noexcept { return info(op).text; }
+[[nodiscard]] constexpr std::string_view text(const OpcodeInfo& opcode) noexcept {
+    return {detail::kOpcodeTexts + opcode.text_begin, opcode.text_size};
+}
+[[nodiscard]] constexpr std::string_view text(Opcode op) noexcept { return text(info(op)); }
 [[nodiscard]] constexpr Feature feature(Opcode op) noexcept { return info(op).feature; }
 [[nodiscard]] constexpr Group group(Opcode op) noexcept { return info(op).group; }
 [[nodiscard]] constexpr Immediate immediate(Opcode op) noexcept { return info(op).immediate; }

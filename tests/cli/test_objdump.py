@@ -1,9 +1,13 @@
 #!/usr/bin/env python3
 """`pollux objdump` and `pollux validate`."""
+import os
 import re
+import shutil
+import subprocess
+import tempfile
 import unittest
 
-from support import EMULATED, TestCase, guest, main, module, pollux
+from support import COMMAND, EMULATED, TestCase, guest, main, module, pollux
 
 
 def has_disassembler(target):
@@ -22,6 +26,18 @@ class Objdump(TestCase):
         result = pollux("objdump", *arguments)
         self.check(result, 0)
         return result.stdout.decode()
+
+    def test_program_of_its_own_that_is_missing(self):
+        folder, name = os.path.split(COMMAND[-1])
+        if not os.path.exists(os.path.join(folder, "pollux-objdump")):
+            self.skipTest("objdump is part of this program")
+        with tempfile.TemporaryDirectory() as alone:
+            shutil.copy(COMMAND[-1], alone)
+            result = subprocess.run([os.path.join(alone, name), "objdump", guest("tiny")], capture_output=True, timeout=60)
+            self.assertIn(os.path.join(alone, "pollux-objdump"), self.check(result, 1))
+            shutil.copy(os.path.join(folder, "pollux-objdump"), alone)
+            result = subprocess.run([os.path.join(alone, name), "objdump", guest("tiny")], capture_output=True, timeout=60)
+            self.check(result, 0)
 
     def test_function_by_name_and_number(self):
         target = ("--target", self.targets[0])

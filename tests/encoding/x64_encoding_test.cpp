@@ -142,7 +142,7 @@ TEST_F(X64Encoding, AllVectorOpcodes) {
         const auto params = wasm::params(op);
         const auto results = wasm::results(op);
         const auto lane = static_cast<std::uint8_t>(wasm::lane_count(op) == 0 ? 0 : wasm::lane_count(op) - 1);
-        check(std::string(info.text), [&](Masm& m) {
+        check(std::string(wasm::text(info)), [&](Masm& m) {
             for (const Reg d : kFp) {
                 for (const Reg a : {fp(0), fp(5), fp(9), fp(13)}) {
                     const Reg b = kFp[(d.number() + 3U) % kFp.size()];
@@ -203,7 +203,7 @@ TEST_F(X64Encoding, OperationsFitTheirReservation) {
             if (params.size() == 3) masm.simd_ternary(op, fp(9), fp(10), fp(11), fp(12));
             if (params.size() == 2 && params[1] != Kind::v128) masm.simd_shift(op, fp(9), fp(10), kR13);
             if (params.size() == 1 && params[0] == Kind::v128 && wasm::results(op)[0] == Kind::v128) masm.simd_unary(op, fp(9), fp(10));
-            fits(info.text.data());
+            fits(std::string(wasm::text(info)).c_str());
         }
         masm.tail_frame(16, 128);
         fits("tail_frame");

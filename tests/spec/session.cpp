@@ -51,7 +51,7 @@ using ModulePointer = std::shared_ptr<const CompiledModule>;
 /// The feature that a message names, itself or by one of its instructions, as "feature NAME"; else the message.
 std::string feature_in(const std::string& message) {
     for (const wasm::OpcodeInfo& opcode : wasm::kOpcodeTable) {
-        if (!opcode.text.empty() && message == opcode.text) return "feature " + std::string(wasm::feature_name(opcode.feature));
+        if (opcode.text_size != 0 && message == wasm::text(opcode)) return "feature " + std::string(wasm::feature_name(opcode.feature));
     }
     std::string_view found;
     for (std::uint8_t i = 0; i < static_cast<std::uint8_t>(wasm::Feature::count_); ++i) {

@@ -1,17 +1,23 @@
 // pollux: the command line. Picks the command; each is in a file of its own.
 #include <sys/prctl.h>
+#include <unistd.h>
 
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
+#include <filesystem>
 #include <span>
 #include <string_view>
+#include <vector>
 
+#include "jit/base/syscall.h"
 #include "tools/pollux/compile.h"
 #include "tools/pollux/objdump.h"
 #include "tools/pollux/report.h"
 #include "tools/pollux/run.h"
 #include "tools/pollux/serve.h"
 #include "tools/pollux/validate.h"
+#include "wasi/socket_address.h"
 #include "wasi/wasi.h"
 
 namespace pollux::cli {
@@ -29,6 +35,21 @@ constexpr const char* kHelp =
     "Pollux compiles each function in one pass to machine code and serves WASI preview 1 from one event loop: non-blocking standard\n"
     "input, polling, terminals and sockets work as programs expect of POSIX.\n";
 
+#ifdef POLLUX_OBJDUMP_PROGRAM
+/// Becomes the program of that name in this one's folder.
+int objdump_program(std::span<const char* const> words) {
+    std::error_code failed;
+    const std::filesystem::path program = std::filesystem::read_symlink("/proc/self/exe", failed).replace_filename(POLLUX_OBJDUMP_PROGRAM);
+    std::vector<char*> arguments = {const_cast<char*>(POLLUX_OBJDUMP_PROGRAM)};
+    for (const char* word : words) arguments.push_back(const_cast<char*>(word));
+    arguments.push_back(nullptr);
+    ::execv(program.c_str(), arguments.data());
+    return report(Error{ErrorKind::io, "cannot start " + program.string() + ": " + sys::error_text(errno)});
+}
+#else
+constexpr auto objdump_program = objdump_command;
+#endif
+
 struct Command {
     std::string_view name;
     int (*run)(std::span<const char* const> words);
@@ -36,7 +57,7 @@ struct Command {
 
 constexpr Command kCommands[] = {
     {"run", run_command},         {"serve", serve_command},     {"validate", validate_command},
-    {"compile", compile_command}, {"objdump", objdump_command},
+    {"compile", compile_command}, {"objdump", objdump_program},
 };
 
 int dispatch(std::span<const char* const> words) {
@@ -68,6 +89,9 @@ int main(int argc, char** argv) {
     std::signal(SIGPIPE, SIG_IGN);
     // A sleep may be longer by 1 ns instead of 50 us. Where the kernel does not know this, sleeps are as they were.
     static_cast<void>(::prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL));
+#ifdef POLLUX_OBJDUMP_PROGRAM
+    pollux::wasi::built_in_name_services_only = true;
+#endif
     const std::span<const char* const> words(argv, static_cast<std::size_t>(argc));
     return pollux::cli::dispatch(words.subspan(argc > 0 ? 1 : 0));
 }

@@ -110,11 +110,11 @@ bool set_terminal(RunOptions& options, std::string_view text) {
 
 bool set_compile_choice(RunOptions& options, std::string_view text) {
     if (text == "auto")
-        options.compile_mode = CompileChoice::automatic;
+        options.compile_mode = CompileMode::automatic;
     else if (text == "eager")
-        options.compile_mode = CompileChoice::eager;
+        options.compile_mode = CompileMode::eager;
     else if (text == "lazy")
-        options.compile_mode = CompileChoice::lazy;
+        options.compile_mode = CompileMode::lazy;
     else
         return false;
     return true;
@@ -203,7 +203,7 @@ constexpr std::array kOptimizeKeys = {
 
 constexpr std::array kCompileKeys = {
     Option{"mode", "auto|eager|lazy", "eager: everything first; lazy: each function at its first call; auto: lazy,"
-        " but eager while the module arrives on standard input", set_compile_choice},
+        " but eager for small modules and while a module arrives from a pipe", set_compile_choice},
     Option{"parallel-compilation", "y|n", "n: compile on one thread",
         [](RunOptions& o, std::string_view v) {
             const auto on = parse_bool(v);

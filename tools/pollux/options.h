@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "jit/base/error.h"
+#include "jit/runtime/engine.h"
 #include "jit/wasm/features.h"
 
 namespace pollux::cli {
@@ -26,7 +27,6 @@ struct Directory {
     bool read_only = false;
 };
 
-enum class CompileChoice : std::uint8_t { automatic, eager, lazy };
 /// block, nonblock, inherit: the process's own; for the program it starts out blocking, non-blocking, or as the host's descriptor is.
 enum class StandardInput : std::uint8_t { block, nonblock, inherit, null, file };
 /// keep: as it is; cooked: lines, with echo; cbreak: each byte at once, without echo; raw: likewise, and ^C and ^Z are bytes, too.
@@ -64,7 +64,7 @@ struct RunOptions {
     wasm::FeatureSet features = wasm::FeatureSet::defaults();
     bool relaxed_simd_deterministic = false;
     bool precompiled = false;                      ///< the file is native code, from `pollux compile`
-    CompileChoice compile_mode = CompileChoice::automatic;
+    CompileMode compile_mode = CompileMode::automatic;
     std::uint32_t compile_threads = 0;             ///< 0: one per processor
     bool explicit_bounds = false;
     std::optional<std::uint64_t> memory_reservation;  ///< bytes

@@ -41,9 +41,7 @@ EngineOptions engine_options(const RunOptions& options) {
     EngineOptions engine;
     // Measured: lazy code is as fast, and large programs start sooner, for they call a fraction of their functions. Only while a module
     // still arrives is compiling everything free. And a map for perf must hold all functions before the program starts.
-    const bool lazy =
-        options.compile_mode == CompileChoice::lazy || (options.compile_mode == CompileChoice::automatic && options.file != "-");
-    engine.mode = lazy && !options.perf_map ? CompileMode::lazy : CompileMode::eager;
+    engine.mode = options.perf_map ? CompileMode::eager : options.compile_mode;
     engine.bounds = options.explicit_bounds ? BoundsOption::explicit_checks : BoundsOption::automatic;
     engine.memory_reservation = options.memory_reservation.value_or(0);
     engine.fuel = options.fuel.has_value();

@@ -66,7 +66,7 @@ Result<ServeOptions> parse_serve_options(std::span<const char* const> words) {
     if (options.guest.standard_input == StandardInput::inherit) return refuse("--stdin=inherit", "a guest's input is its connection");
     if (!options.guest.max_wasm_stack) options.guest.max_wasm_stack = kDefaultStack;
     // Compiled once, for all guests.
-    if (options.guest.compile_mode == CompileChoice::automatic) options.guest.compile_mode = CompileChoice::eager;
+    if (options.guest.compile_mode == CompileMode::automatic) options.guest.compile_mode = CompileMode::eager;
     return options;
 }
 

@@ -36,7 +36,7 @@ struct MemoryKind {
 constexpr MemoryKind kMemories[] = {{false, true}, {true, true}, {false, false}};
 
 std::string export_name(std::uint8_t code, std::size_t memory, Shape shape) {
-    return std::string(info_of(code).text) + ":" + std::to_string(memory) + ":" + std::to_string(static_cast<int>(shape));
+    return std::string(wasm::text(info_of(code))) + ":" + std::to_string(memory) + ":" + std::to_string(static_cast<int>(shape));
 }
 
 /// (param address i64, first i64, second i64) (result i64): converts to what the instruction wants, and back.

@@ -68,7 +68,7 @@ TEST(Options, Groups) {
     EXPECT_FALSE(good->features.has(wasm::Feature::simd));
     EXPECT_TRUE(good->features.has(wasm::Feature::bulk_memory));
     EXPECT_TRUE(good->inherit_environment);
-    EXPECT_EQ(good->compile_mode, CompileChoice::eager);
+    EXPECT_EQ(good->compile_mode, CompileMode::eager);
     EXPECT_EQ(good->file, "-");
 }
 
