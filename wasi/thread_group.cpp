@@ -6,12 +6,15 @@
 #include <array>
 #include <cstdlib>
 #include <future>
+#include <map>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "jit/base/syscall.h"
 #include "jit/runtime/instance.h"
+#include "jit/runtime/linker.h"
 #include "jit/runtime/store.h"
 #include "jit/runtime/trap.h"
 #include "wasi/wasi.h"
@@ -39,6 +42,23 @@ void end_live_groups() {
     }
 }
 
+bool is_shared(const wasm::MemoryType& memory) { return memory.limits.shared; }
+
+bool defines_shared_memory(const wasm::Module& module) {
+    return std::any_of(module.memories.begin() + module.imported_memories, module.memories.end(), &is_shared);
+}
+
+/// A new thread's instance of a library: a reactor is initialised, unless its state lies in memory that the first thread's instance has
+/// initialised.
+std::expected<Instance*, InstantiationError> instantiate_library(Linker& linker, const std::shared_ptr<const CompiledModule>& library) {
+    auto instance = linker.instantiate(library);
+    if (!instance || std::ranges::any_of(library->module().memories, &is_shared)) return instance;
+    const Func initialize = (*instance)->find_function("_initialize");
+    if (!initialize || (*instance)->find_function("_start")) return instance;
+    if (CallResult called = initialize.call({}, {}); !called) return std::unexpected(InstantiationError{{}, std::move(called.error())});
+    return instance;
+}
+
 void end_with_process(const std::shared_ptr<ThreadGroup>& group) {
     static const bool registered = std::atexit(&end_live_groups) == 0;
     static_cast<void>(registered);
@@ -54,7 +74,8 @@ struct ThreadGroup::Start {
     std::shared_ptr<ThreadGroup> group;
     std::shared_ptr<Engine> engine;
     std::shared_ptr<const CompiledModule> module;
-    std::vector<std::shared_ptr<Memory>> memories;  ///< the imported ones
+    std::map<std::pair<std::string_view, std::string_view>, std::shared_ptr<Memory>> memories;  ///< the imported ones
+    Libraries libraries;  ///< what the module may import from
     StoreOptions options;
     std::uint32_t number = 0;
     std::uint32_t argument = 0;
@@ -71,11 +92,16 @@ std::int32_t ThreadGroup::spawn(Instance& caller, std::uint32_t argument) {
     for (const wasm::Import& import : module.imports) {
         if (import.kind == wasm::ExternKind::func) continue;
         if (import.kind != wasm::ExternKind::memory || !module.memories[import.index].limits.shared) return kFailed;
-        start->memories.push_back(caller.shared_memory(import.index));
+        start->memories.emplace(std::pair(std::string_view(import.module), std::string_view(import.name)),
+                                caller.shared_memory(import.index));
     }
     start->group = shared_from_this();
     start->engine = caller.store().shared_engine();
     start->module = caller.shared_compiled();
+    for (const auto& library : libraries_) {
+        if (library.second == start->module) break;
+        if (!defines_shared_memory(library.second->module())) start->libraries.push_back(library);
+    }
     start->options = caller.store().options();
     start->argument = argument;
     bool is_first_thread = false;
@@ -137,22 +163,26 @@ void ThreadGroup::run_thread(Start& start) {
     }
     const auto ran = store.run_on_fiber([&] {
         start.begun.set_value(true);
-        std::vector<Extern> imports;
-        std::size_t memory = 0;
-        for (const wasm::Import& import : start.module->module().imports) {
-            if (import.kind == wasm::ExternKind::memory) {
-                imports.emplace_back(start.memories[memory++]);
-            } else if (auto function = wasi.resolve(store, start.module->module(), import)) {
-                imports.push_back(std::move(*function));
-            } else {
-                return failed("its import " + import.module + "." + import.name + " exists in the first thread only");
-            }
+        const auto not_instantiated = [&](const InstantiationError& error) {
+            if (error.trap) return trapped(*error.trap, store);
+            failed(error.error.message + (error.error.kind == ErrorKind::link ? ", which may exist in the first thread only" : ""));
+        };
+        Linker linker(store);
+        linker.set_resolver([&](Store& of, const wasm::Module& module, const wasm::Import& import) -> std::optional<Extern> {
+            if (import.kind != wasm::ExternKind::memory) return wasi.resolve(of, module, import);
+            const auto memory = start.memories.find({import.module, import.name});
+            return memory != start.memories.end() ? std::optional<Extern>(memory->second) : std::nullopt;
+        });
+        for (const auto& [name, library] : start.libraries) {
+            const auto instance = instantiate_library(linker, library);
+            if (instance) {
+                linker.define_instance(name, **instance);
+            } else if (instance.error().trap || instance.error().error.kind != ErrorKind::link) {
+                return not_instantiated(instance.error());
+            }  // else what it lacks exists in the first thread only; it is missed below if the module imports from it
         }
-        const auto instance = Instance::create(store, start.module, imports);
-        if (!instance) {
-            const InstantiationError& error = instance.error();
-            return error.trap ? trapped(*error.trap, store) : failed(error.error.message);
-        }
+        const auto instance = linker.instantiate(start.module);
+        if (!instance) return not_instantiated(instance.error());
         const Func function = (*instance)->find_function(kStartFunction);
         const std::array arguments = {Value::i32(static_cast<std::int32_t>(start.number)),
                                       Value::i32(static_cast<std::int32_t>(start.argument))};

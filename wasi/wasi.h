@@ -46,6 +46,12 @@ public:
     /// asked of `otherwise`. The Wasi must outlive the store.
     void define_imports(Linker& linker, Store& store, Linker::Resolver otherwise = nullptr);
 
+    /// wasi-threads: each thread gets an instance of its own of this module, which was instantiated and defined as `name` for the modules
+    /// added after it and for the program. To be called before the program runs.
+    void add_library(std::string name, std::shared_ptr<const CompiledModule> module) {
+        threads_->add_library(std::move(name), std::move(module));
+    }
+
     /// wasi-threads: ends the threads that the program has started, and waits for their end. To be called when the program has ended and
     /// before its store is destroyed; the destructor and the end of the process do it, too.
     void end_threads() noexcept { threads_->end_others_and_wait(); }

@@ -158,6 +158,16 @@ class Preload(TestCase):
         library, program = self.write_file(self.LIBRARY), self.write_file(self.PROGRAM)
         self.check(pollux("run", "--preload", f"lib={library}", "--invoke", "get", program), 0, b"7\n")
 
+    def test_threads(self):
+        """A thread's instance of a library is initialised if it shares no memory with the first thread's."""
+        for memory in "own", "shared":
+            with self.subTest(memory):
+                self.check(pollux("run", "--preload", "library=" + guest(f"library_{memory}_memory"), guest("thread_imports")), 1)
+        text = self.check(pollux("run", "--preload", "library=" + guest("library_defined_memory"), guest("thread_imports")), 134)
+        self.assertIn("thread 1", text)
+        self.assertIn("times_initialized", text)
+        self.assertIn("first thread only", text)
+
     def test_missing_import(self):
         text = self.check(pollux("run", "--invoke", "get", self.write_file(self.PROGRAM)), 1)
         self.assertIn("lib", text)

@@ -187,6 +187,7 @@ private:
         for (const auto& [name, file] : options_.preloads) {
             auto preload = load(file);
             if (!preload) return std::unexpected(preload.error());
+            wasi_->add_library(name, *preload);
             preloads_.emplace_back(name, *std::move(preload));
         }
         auto store = Store::create(engine_, store_options(options_));
