@@ -3,12 +3,15 @@
 
   compare.py CASE --pollux COMMAND --node NODE --shared DIR --cache DIR
 
-Cases: python, python-files, pandoc, polybench, coremark; and modules that use garbage-collected objects: objects runs a MoonBit program
-(its output is that of Node 22), objects-compile compiles Dart's formatter and a Java decompiler, which need a JavaScript host to run.
+Cases: python, python-files, pandoc, polybench, coremark; modules that use garbage-collected objects: objects runs a MoonBit program
+(its output is that of Node 22), objects-compile compiles Dart's formatter and a Java decompiler, which need a JavaScript host to run;
+with exceptions, yosys; with threads and a host that is WebAssembly too (napi/), tailwind. Node 20 has not the exceptions of WebAssembly
+3.0: what Node 26 prints is compared if it is there (--newer-node), and is otherwise known by its digest.
 Exit status: 0 the same, 1 different, 77 skipped (the output says why).
 """
 import argparse
 import glob
+import hashlib
 import math
 import os
 import re
@@ -16,6 +19,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
 
 import packages
@@ -43,13 +47,17 @@ class Comparison:
         self.pollux = shlex.split(options.pollux)
         version = subprocess.run([options.node, "--version"], capture_output=True, text=True).stdout  # v20.20.2
         flags = ["--experimental-wasi-unstable-preview1"] if int(version[1:].split(".")[0]) < 20 else []
-        self.node = [options.node, "--no-warnings", *flags, os.path.join(HERE, "node-wasi.mjs")]
+        script = os.path.join(HERE, "node-wasi.mjs")
+        self.node = [options.node, "--no-warnings", *flags, script]
+        self.newer_node = [options.newer_node, "--no-warnings", script] if os.path.exists(options.newer_node) else None
         self.failures = 0
         self.compared = 0
 
-    def compare(self, name, wasm, arguments, stdin=b"", directory=None, options=(), clean=lambda text: text):
+    def compare(self, name, wasm, arguments, stdin=b"", directory=None, options=(), clean=lambda text: text, newer_digest=None):
+        """With `newer_digest`, the reference is the newer Node; where that is not there, the digest of what it printed."""
+        reference = self.node if newer_digest is None else self.newer_node
         results = []
-        for command in self.pollux + ["run"], self.node:
+        for command in filter(None, (self.pollux + ["run"], reference)):
             with tempfile.TemporaryDirectory(prefix="pollux-test-") as host:
                 granted = []
                 if directory:
@@ -59,14 +67,24 @@ class Comparison:
                 try:
                     words = command + granted + list(options) + [wasm] + arguments
                     result = run(words, stdin)
-                    if command is self.node and result.returncode < 0:  # some versions crash now and then
+                    if command is reference and result.returncode < 0:  # some versions crash now and then
                         result = run(words, stdin)
                     results.append(result)
                 except subprocess.TimeoutExpired:
                     print(f"{name}: {command[0]} took too long")
                     self.failures += 1
                     return
-        ours, theirs = results
+        ours, theirs = results[0], results[-1]
+        if newer_digest is not None:
+            text = repr((ours.returncode, clean(ours.stdout), clean(ours.stderr)))
+            digest = hashlib.sha256(text.encode()).hexdigest()[:16]
+            if digest != newer_digest:
+                print(f"{name}: digest {digest}, not {newer_digest}: {text[:1000]} ... {text[-1000:]}")
+                self.failures += 1
+        self.check(name, ours, theirs, clean)
+
+    def check(self, name, ours, theirs, clean=lambda text: text):
+        """Compares what two runs printed, and their exit statuses."""
         self.compared += 1
         failed = False
         if ours.returncode != theirs.returncode:
@@ -167,7 +185,104 @@ def objects_compile(comparison, options):
             comparison.failures += 1
 
 
-CASES = {"objects": objects, "objects-compile": objects_compile, "python": python, "python-files": python_files, "pandoc": pandoc, "polybench": polybench, "coremark": coremark}
+VERILOG = b"""
+module counter(input clk, input reset, input load, input [7:0] start, output reg [7:0] value, output wrapped);
+  assign wrapped = value == 8'hff;
+  always @(posedge clk)
+    if (reset) value <= 0;
+    else if (load) value <= start;
+    else value <= value + 1;
+endmodule
+
+module top(input clk, input reset, input load, input [7:0] start, output reg [6:0] segments, output [15:0] squared);
+  wire [7:0] value;
+  wire wrapped;
+  counter counter(clk, reset, load, start, value, wrapped);
+  assign squared = value * value;
+  always @*
+    case (value[3:0])
+      0: segments = 7'b0111111; 1: segments = 7'b0000110; 2: segments = 7'b1011011; 3: segments = 7'b1001111;
+      4: segments = 7'b1100110; 5: segments = 7'b1101101; 6: segments = 7'b1111101; 7: segments = 7'b0000111;
+      8: segments = 7'b1111111; 9: segments = 7'b1101111; default: segments = wrapped ? 7'b1000000 : 7'b0;
+    endcase
+endmodule
+"""
+
+# The first two commands and the last are errors, which Yosys throws and catches: it goes on with the next command.
+YOSYS_SCRIPT = b"""read_verilog /work/missing.v
+no_such_command
+read_verilog /work/top.v
+synth -top top -noabc
+write_json /work/top.json
+design -reset
+read_json /work/top.json
+stat
+write_verilog -noattr
+setattr -set nonsense what
+"""
+
+
+def yosys(comparison, options):
+    """Yosys synthesises a circuit. C++ whose exceptions are those of WebAssembly 3.0 (exnref)."""
+    folder = packages.folder("yosys", options.cache)
+
+    def prepare(host):
+        os.mkdir(os.path.join(host, "work"))
+        with open(os.path.join(host, "work", "top.v"), "wb") as out:
+            out.write(VERILOG)
+        with tarfile.open(os.path.join(folder, "yosys-resources.tar")) as tar:
+            tar.extractall(os.path.join(host, "share"))
+
+    def without_times(text):
+        return re.sub(rb"(?m)^(End of script\. Logfile hash: \w+), time.*$|^Time spent: .*$", rb"\1", text)
+
+    comparison.compare("yosys", os.path.join(folder, "yosys.wasm"), [], stdin=YOSYS_SCRIPT, directory=("/", prepare), clean=without_times,
+                       newer_digest="08a20d59ef285cdc")
+
+
+def bindings_host(options):
+    """What stands for JavaScript: the host's module, and the folder of the programs that call bindings."""
+    host = os.path.join(options.guests, "napi_host.wasm")
+    if not os.path.exists(host):
+        raise packages.Missing("clang cannot build WebAssembly")
+    return host
+
+
+def call_binding(comparison, options, name, binding, wasm, calls, prepare):
+    """Makes the same calls of a Node-API binding under Pollux and under Node (napi/call.h says how). "/work" is a folder that `prepare`
+    fills."""
+    programs = [os.path.join(options.guests, file + ".wasm") for file in ("napi_host", name)]
+    if not all(os.path.exists(program) for program in programs):
+        raise packages.Missing("clang is needed for the binding's host")
+    with tempfile.TemporaryDirectory(prefix="pollux-test-") as work:
+        prepare(work)
+        ours = run(comparison.pollux + ["run", "--env", "RAYON_NUM_THREADS=4", "--dir", f"{work}::/work", "--preload", f"env={programs[0]}",
+                                        "--preload", f"env={os.path.join(binding, wasm)}", programs[1], *calls])
+        # With several threads, Node 20 hangs now and then.
+        theirs = run([options.node, "--no-warnings", os.path.join(HERE, "napi", "call.cjs"), binding,
+                      *(word.replace("/work", work) for word in calls)])
+    comparison.check(name, ours, theirs)
+
+
+def tailwind(comparison, options):
+    """The scanner of Tailwind CSS: threads of wasi-threads read files and look for names of classes."""
+    binding = os.path.join(os.path.abspath(packages.folder("tailwind", options.cache)), "tailwind")
+
+    def prepare(work):
+        for package in "core", "runtime":
+            source = os.path.join(binding, "node_modules", "@emnapi", package, "dist")
+            for file in os.listdir(source):
+                if file.endswith("js"):
+                    shutil.copy(os.path.join(source, file), os.path.join(work, f"{package}-{file}"))
+        with open(os.path.join(work, "page.html"), "w") as page:
+            page.write('<a class="text-2xl hover:underline md:w-[calc(100%-4rem)] bg-red-500/50">\n')
+
+    scan = ["new", "Scanner", '{"sources":[{"base":"/work","pattern":"**/*","negated":false}]}', ",", "scan"]
+    call_binding(comparison, options, "tailwind", binding, "tailwindcss-oxide.wasm32-wasi.wasm", scan, prepare)
+
+
+CASES = {"objects": objects, "objects-compile": objects_compile, "yosys": yosys, "tailwind": tailwind, "python": python,
+         "python-files": python_files, "pandoc": pandoc, "polybench": polybench, "coremark": coremark}
 
 
 def main():
@@ -175,6 +290,8 @@ def main():
     parser.add_argument("case", choices=CASES)
     parser.add_argument("--pollux", required=True)
     parser.add_argument("--node", default="")
+    parser.add_argument("--newer-node", default="", help="one that has WebAssembly 3.0")
+    parser.add_argument("--guests", default="", help="folder of our own programs for wasm32")
     parser.add_argument("--shared", default="")
     parser.add_argument("--cache", required=True)
     options = parser.parse_args()

