@@ -90,10 +90,13 @@ std::int32_t ThreadGroup::spawn(Instance& caller, std::uint32_t argument) {
     if (start_function == nullptr || start_function->kind != wasm::ExternKind::func) return kFailed;
     auto start = std::make_unique<Start>();
     for (const wasm::Import& import : module.imports) {
-        if (import.kind == wasm::ExternKind::func) continue;
-        if (import.kind != wasm::ExternKind::memory || !module.memories[import.index].limits.shared) return kFailed;
-        start->memories.emplace(std::pair(std::string_view(import.module), std::string_view(import.name)),
-                                caller.shared_memory(import.index));
+        if (import.kind == wasm::ExternKind::func) continue;  // those that a thread cannot have are named when it is instantiated
+        if (import.kind == wasm::ExternKind::memory && is_shared(module.memories[import.index])) {
+            start->memories.emplace(std::pair(std::string_view(import.module), std::string_view(import.name)),
+                                    caller.shared_memory(import.index));
+        } else if (std::ranges::none_of(libraries_, [&](const auto& library) { return library.first == import.module; })) {
+            return kFailed;
+        }
     }
     start->group = shared_from_this();
     start->engine = caller.store().shared_engine();

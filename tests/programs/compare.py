@@ -5,8 +5,8 @@
 
 Cases: python, python-files, pandoc, polybench, coremark; modules that use garbage-collected objects: objects runs a MoonBit program
 (its output is that of Node 22), objects-compile compiles Dart's formatter and a Java decompiler, which need a JavaScript host to run;
-with exceptions, yosys; with threads and a host that is WebAssembly too (napi/), tailwind. Node 20 has not the exceptions of WebAssembly
-3.0: what Node 26 prints is compared if it is there (--newer-node), and is otherwise known by its digest.
+with exceptions, yosys; with threads and a host that is WebAssembly too (napi/), tailwind and oxc_parser. Node 20 does not have the
+exceptions of WebAssembly 3.0: what Node 26 prints is compared if it is there (--newer-node), and is otherwise known by its digest.
 Exit status: 0 the same, 1 different, 77 skipped (the output says why).
 """
 import argparse
@@ -248,41 +248,57 @@ def bindings_host(options):
     return host
 
 
-def call_binding(comparison, options, name, binding, wasm, calls, prepare):
-    """Makes the same calls of a Node-API binding under Pollux and under Node (napi/call.h says how). "/work" is a folder that `prepare`
-    fills."""
-    programs = [os.path.join(options.guests, file + ".wasm") for file in ("napi_host", name)]
-    if not all(os.path.exists(program) for program in programs):
+def call_binding(comparison, options, package, wasm, calls, node_calls, prepare=lambda work: None, stdin=b""):
+    """Makes the same calls of a package's Node-API binding under Pollux and under Node (napi/call.h says how). "/work" is a folder that
+    `prepare` fills."""
+    program, host = (os.path.join(options.guests, name + ".wasm") for name in (package, "napi_host"))
+    if not os.path.exists(program):
         raise packages.Missing("clang is needed for the binding's host")
+    binding = os.path.join(os.path.abspath(packages.folder(package, options.cache)), package)
+    # All bindings need what Tailwind's brings along.
+    modules = os.path.join(os.path.abspath(packages.folder("tailwind", options.cache)), "tailwind", "node_modules")
     with tempfile.TemporaryDirectory(prefix="pollux-test-") as work:
         prepare(work)
-        ours = run(comparison.pollux + ["run", "--env", "RAYON_NUM_THREADS=4", "--dir", f"{work}::/work", "--preload", f"env={programs[0]}",
-                                        "--preload", f"env={os.path.join(binding, wasm)}", programs[1], *calls])
-        # With several threads, Node 20 hangs now and then.
-        theirs = run([options.node, "--no-warnings", os.path.join(HERE, "napi", "call.cjs"), binding,
-                      *(word.replace("/work", work) for word in calls)])
-    comparison.check(name, ours, theirs)
+        ours = run(comparison.pollux + ["run", "--env", "RAYON_NUM_THREADS=4", "--dir", f"{work}::/work", "--preload", f"env={host}",
+                                        "--preload", f"env={os.path.join(binding, wasm)}", program, *calls], stdin)
+        # Not with as many threads: Node 20 hangs now and then.
+        theirs = run(["env", f"NODE_PATH={modules}", options.node, "--no-warnings", os.path.join(HERE, "napi", "call.cjs"), binding,
+                      *(word.replace("/work", work) for word in node_calls)], stdin)
+    comparison.check(" ".join([package, *calls[:2]]), ours, theirs)
+
+
+def emnapi_sources(options):
+    """JavaScript of some size: name, content."""
+    modules = os.path.join(packages.folder("tailwind", options.cache), "tailwind", "node_modules", "@emnapi")
+    for path in sorted(glob.glob(os.path.join(modules, "*", "dist", "*.cjs.js"))):
+        with open(path, "rb") as file:
+            yield os.path.basename(path), file.read()
 
 
 def tailwind(comparison, options):
     """The scanner of Tailwind CSS: threads of wasi-threads read files and look for names of classes."""
-    binding = os.path.join(os.path.abspath(packages.folder("tailwind", options.cache)), "tailwind")
-
     def prepare(work):
-        for package in "core", "runtime":
-            source = os.path.join(binding, "node_modules", "@emnapi", package, "dist")
-            for file in os.listdir(source):
-                if file.endswith("js"):
-                    shutil.copy(os.path.join(source, file), os.path.join(work, f"{package}-{file}"))
-        with open(os.path.join(work, "page.html"), "w") as page:
-            page.write('<a class="text-2xl hover:underline md:w-[calc(100%-4rem)] bg-red-500/50">\n')
+        page = b'<a class="text-2xl hover:underline md:w-[calc(100%-4rem)] bg-red-500/50">\n'
+        for name, content in ("page.html", page), *emnapi_sources(options):
+            with open(os.path.join(work, name), "wb") as file:
+                file.write(content)
 
     scan = ["new", "Scanner", '{"sources":[{"base":"/work","pattern":"**/*","negated":false}]}', ",", "scan"]
-    call_binding(comparison, options, "tailwind", binding, "tailwindcss-oxide.wasm32-wasi.wasm", scan, prepare)
+    call_binding(comparison, options, "tailwind", "tailwindcss-oxide.wasm32-wasi.wasm", scan, scan, prepare)
 
 
-CASES = {"objects": objects, "objects-compile": objects_compile, "yosys": yosys, "tailwind": tailwind, "python": python,
-         "python-files": python_files, "pandoc": pandoc, "polybench": polybench, "coremark": coremark}
+def oxc_parser(comparison, options):
+    """The parser of the JavaScript compiler Oxc: `parse` does it on a thread. With Node that needs an older host than Tailwind's."""
+    for name, source in emnapi_sources(options):
+        for function in "parseSync", "parse":
+            calls = [f'"{name}"', "-", ",", "get", "program"]
+            call_binding(comparison, options, "oxc_parser", "parser.wasm32-wasi.wasm", [function, *calls], ["parseSync", *calls], stdin=source)
+    wrong = ['"a.ts"', '"let a: = 1"', ",", "get", "errors"]
+    call_binding(comparison, options, "oxc_parser", "parser.wasm32-wasi.wasm", ["parse", *wrong], ["parseSync", *wrong])
+
+
+CASES = {"objects": objects, "objects-compile": objects_compile, "yosys": yosys, "tailwind": tailwind, "oxc_parser": oxc_parser,
+         "python": python, "python-files": python_files, "pandoc": pandoc, "polybench": polybench, "coremark": coremark}
 
 
 def main():

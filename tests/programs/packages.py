@@ -17,6 +17,7 @@ PACKAGES = {
                 {name: "package/dist/" + name for name in ("moonpad-monaco.js", "moonc-worker.js")}),
     "yosys": ("@yowasp/yosys@0.70.62-dev.1236", {"yosys.wasm": "package/gen/yosys.core.wasm",
                                                  "yosys-resources.tar": "package/gen/yosys-resources.0.tar"}),
+    "oxc_parser": ("@oxc-parser/binding-wasm32-wasi@0.99.0", {"oxc_parser": WHOLE}),
     "tailwind": ("@tailwindcss/oxide-wasm32-wasi@4.3.5", {"tailwind": WHOLE}),
 }
 

@@ -3,8 +3,9 @@
 //
 //     [new|get] NAME [JSON...] [, ...]
 //
-// call the function NAME of the binding's exports with these values; make an object of a class; take an object's property. What
-// follows a comma is asked of the result of what precedes it. The last result is printed as JSON.
+// call the function NAME of the binding's exports with these values and wait for what it promises; make an object of a class; take an
+// object's property. "-" is the text of standard input. What follows a comma is asked of the result of what precedes it. The last result
+// is printed as JSON. With ASYNC_WORK, what the binding does for a promise is done on a thread.
 #pragma once
 
 #include <stdint.h>
@@ -26,6 +27,7 @@ HOST(napi_get_named_property, struct value* object, const char* name, struct val
 HOST(napi_get_and_clear_last_exception, struct value** result);
 IMPORT("env", "napi_register_wasm_v1") struct value* napi_register_wasm_v1(void* env, struct value* exports);
 IMPORT("wasi_snapshot_preview1", "fd_write") uint16_t fd_write(uint32_t fd, const void* iovecs, uint32_t count, uint32_t* written);
+IMPORT("wasi_snapshot_preview1", "fd_read") uint16_t fd_read(uint32_t fd, const void* iovecs, uint32_t count, uint32_t* read);
 IMPORT("wasi_snapshot_preview1", "args_sizes_get") uint16_t args_sizes_get(uint32_t* count, uint32_t* bytes);
 IMPORT("wasi_snapshot_preview1", "args_get") uint16_t args_get(char** arguments, char* buffer);
 IMPORT("wasi_snapshot_preview1", "proc_exit") _Noreturn void proc_exit(uint32_t status);
@@ -39,11 +41,17 @@ static struct value *undefined, *null;
 
 // --- output ----------------------------------------------------------------------------------------------------------------------------
 
-static char output[1 << 20];
+struct iovec {
+    void* data;
+    uint32_t length;
+};
+
+static char output[1 << 23], input[1 << 20];
 static uint32_t output_length;
 
 static void put(char c) {
-    if (output_length < sizeof output) output[output_length++] = c;
+    if (output_length == sizeof output) __builtin_trap();
+    output[output_length++] = c;
 }
 static void put_text(const char* text) {
     while (*text != 0) put(*text++);
@@ -51,10 +59,7 @@ static void put_text(const char* text) {
 _Noreturn static void end(uint32_t fd, uint32_t status) {
     put('\n');
     for (uint32_t at = 0, written = 0; at < output_length; at += written) {
-        const struct {
-            const char* data;
-            uint32_t length;
-        } iovec = {output + at, output_length - at};
+        const struct iovec iovec = {output + at, output_length - at};
         if (fd_write(fd, &iovec, 1, &written) != 0) break;
     }
     proc_exit(status);
@@ -148,8 +153,14 @@ static struct value* parse_word(char** text) {
 /// No escapes but those of quotes, backslashes and ends of lines; no numbers but natural ones.
 static struct value* parse(char** text) {
     struct value* result;
-    uint32_t length;
-    if (skip(text, '"')) {
+    uint32_t length = 0;
+    if (skip(text, '-')) {
+        for (uint32_t got = 1; got != 0; length += got) {
+            const struct iovec iovec = {input + length, sizeof input - length};
+            if (fd_read(0, &iovec, 1, &got) != 0) break;
+        }
+        napi_create_string_utf8(kEnvironment, input, length, &result);
+    } else if (skip(text, '"')) {
         const char* const string = parse_text(text, &length);
         napi_create_string_utf8(kEnvironment, string, length, &result);
     } else if (skip(text, '[')) {
@@ -170,15 +181,56 @@ static struct value* parse(char** text) {
 
 // --- calls -----------------------------------------------------------------------------------------------------------------------------
 
+_Noreturn static void throw(const struct value* error) {
+    put_text("thrown: ");
+    put_json(error);
+    end(1, 1);
+}
+
+#ifdef ASYNC_WORK
+IMPORT("env", "take_work") struct work* take_work(void);
+IMPORT("env", "emnapi_async_worker_create") void* emnapi_async_worker_create(void);
+IMPORT("env", "emnapi_async_worker_init") void emnapi_async_worker_init(void* worker);
+IMPORT("wasi", "thread-spawn") int32_t thread_spawn(void* argument);
+
+/// What a thread does: with the stack of a worker of the binding, for that of this program is the first thread's.
+static struct {
+    void* worker;
+    struct work* work;
+    int done;
+} job;
+
+__attribute__((export_name("wasi_thread_start"))) void thread_start(int32_t number, void* argument) {
+    (void)number, (void)argument;
+    emnapi_async_worker_init(job.worker);
+    job.work->execute(kEnvironment, job.work->data);
+    __atomic_store_n(&job.done, 1, __ATOMIC_SEQ_CST);
+    __builtin_wasm_memory_atomic_notify(&job.done, 1);
+}
+static void do_work(void) {
+    while ((job.work = take_work()) != 0) {
+        job.worker = emnapi_async_worker_create();
+        __atomic_store_n(&job.done, 0, __ATOMIC_SEQ_CST);
+        if (thread_spawn(0) < 1) fail("no thread", "");
+        __builtin_wasm_memory_atomic_wait32(&job.done, 0, -1);
+        job.work->complete(kEnvironment, 0, job.work->data);
+    }
+}
+#else
+static void do_work(void) {}
+#endif
+
 static struct value* call(struct value* function, struct value* this, uint32_t count, struct value** arguments) {
     struct call made = {function, this, arguments, count};
     struct value* const result = function->callback(kEnvironment, &made);
     struct value* error;
     napi_get_and_clear_last_exception(kEnvironment, &error);
-    if (error != undefined) {
-        put_text("thrown: ");
-        put_json(error);
-        end(1, 1);
+    if (error != undefined) throw(error);
+    do_work();
+    if (result != 0 && result->is_promise) {
+        if (result->settled == 0) fail("nothing came of a promise", "");
+        if (result->is_rejected) throw(result->settled);
+        return result->settled;
     }
     return result != 0 ? result : undefined;
 }

@@ -28,6 +28,7 @@ enum { kPrototypeDepth = 2 };
 
 extern uint8_t __heap_base;
 static uint8_t* heap = &__heap_base;
+static struct work* queue;
 static struct value undefined = {.type = kUndefined}, null = {.type = kNull}, yes = {.type = kBoolean, .number = 1},
                     no = {.type = kBoolean}, global = {.type = kObject}, *exception;
 
@@ -170,6 +171,13 @@ NAPI(napi_set_named_property, struct value* object, const char* name, struct val
     return kOk;
 }
 NAPI(napi_get_named_property, struct value* object, const char* name, struct value** result) { RETURN(get(object, name, length_of(name))); }
+NAPI(napi_set_property, struct value* object, const struct value* name, struct value* value) {
+    set(object, name->text, name->length, value);
+    return kOk;
+}
+NAPI(napi_get_property, struct value* object, const struct value* name, struct value** result) {
+    RETURN(get(object, name->text, name->length));
+}
 NAPI(napi_has_own_property, struct value* object, const struct value* name, uint8_t* result) {
     RETURN(find(object, name->text, name->length) != 0);
 }
@@ -227,6 +235,12 @@ NAPI(napi_define_class, const char* name, uint32_t length, napi_callback constru
     for (uint32_t i = 0; i < count; ++i) define((descriptors[i].attributes & 1 << 10) != 0 ? class : class->instances, &descriptors[i]);
     RETURN(class);
 }
+// So bindings make what they return; their constructors do nothing then.
+NAPI(napi_new_instance, const struct value* class, uint32_t count, struct value** arguments, struct value** result) {
+    struct value* const instance = make(kObject);
+    instance->prototype = class->instances;
+    RETURN(instance);
+}
 NAPI(napi_get_cb_info, const struct call* call, uint32_t* count, struct value** arguments, struct value** this, void** data) {
     if (count != 0) {
         for (uint32_t i = 0; arguments != 0 && i < *count; ++i) arguments[i] = i < call->count ? call->arguments[i] : &undefined;
@@ -277,6 +291,43 @@ NAPI(napi_get_and_clear_last_exception, struct value** result) {
     *result = exception != 0 ? exception : &undefined;
     exception = 0;
     return kOk;
+}
+
+// --- asynchronous work -----------------------------------------------------------------------------------------------------------------
+
+NAPI(napi_create_promise, struct value** deferred, struct value** result) {
+    struct value* const promise = make(kObject);
+    promise->is_promise = 1;
+    *deferred = promise;
+    RETURN(promise);
+}
+NAPI(napi_resolve_deferred, struct value* promise, struct value* value) {
+    promise->settled = value;
+    return kOk;
+}
+NAPI(napi_reject_deferred, struct value* promise, struct value* value) {
+    promise->settled = value;
+    promise->is_rejected = 1;
+    return kOk;
+}
+NAPI(napi_create_async_work, void* resource, void* name, void (*execute)(void*, void*), void (*complete)(void*, uint32_t, void*),
+     void* data, struct work** result) {
+    struct work* const work = allocate(sizeof *work);
+    *work = (struct work){0, execute, complete, data};
+    RETURN(work);
+}
+NAPI(napi_queue_async_work, struct work* work) {
+    struct work** last = &queue;
+    while (*last != 0) last = &(*last)->next;
+    *last = work;
+    return kOk;
+}
+NAPI(napi_delete_async_work, struct work* work) { return kOk; }
+/// Not of Node-API: takes what was queued first off the queue; null when there is nothing.
+EXPORT(take_work) struct work* take_work(void) {
+    struct work* const first = queue;
+    if (first != 0) queue = first->next;
+    return first;
 }
 
 // --- what emnapi, the C part of a binding, asks of its host ----------------------------------------------------------------------------
