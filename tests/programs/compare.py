@@ -5,8 +5,9 @@
 
 Cases: python, python-files, pandoc, polybench, coremark; modules that use garbage-collected objects: objects runs a MoonBit program
 (its output is that of Node 22), objects-compile compiles Dart's formatter and a Java decompiler, which need a JavaScript host to run;
-with exceptions, yosys; with threads and a host that is WebAssembly too (napi/), tailwind and oxc_parser. Node 20 does not have the
-exceptions of WebAssembly 3.0: what Node 26 prints is compared if it is there (--newer-node), and is otherwise known by its digest.
+with exceptions, yosys, and with legacy ones, exceptions; with threads and a host that is WebAssembly too (napi/), tailwind and oxc_parser.
+Node 20 does not have the exceptions of WebAssembly 3.0: what Node 26 prints is compared if it is there (--newer-node), and is otherwise
+known by its digest.
 Exit status: 0 the same, 1 different, 77 skipped (the output says why).
 """
 import argparse
@@ -248,12 +249,33 @@ def bindings_host(options):
     return host
 
 
+def exceptions(comparison, options):
+    """A program compiled by Porffor, whose exceptions are the legacy instructions; it prints what it prints as JavaScript."""
+    host = guest("exceptions_host", options)
+    packages.folder("acorn", options.cache)
+    compiler = os.path.join(packages.folder("porffor", options.cache), "porffor", "runtime", "index.js")
+    program = os.path.join(HERE, "exceptions", "program.js")
+    with tempfile.TemporaryDirectory(prefix="pollux-test-") as folder:
+        wasm = os.path.join(folder, "program.wasm")
+        subprocess.run([options.node, compiler, "wasm", program, wasm], check=True, timeout=300, stdout=subprocess.DEVNULL)
+        ours = run(comparison.pollux + ["run", "--preload", f"={host}", "--invoke", "m", wasm])
+        # What `m` returns is printed, too: undefined, as a number and its type.
+        ours.stdout = ours.stdout.removesuffix(b"0\n0\n")
+        comparison.check("exceptions", ours, run([options.node, program]))
+
+
+def guest(name, options):
+    """The path of one of our own programs."""
+    path = os.path.join(options.guests, name + ".wasm")
+    if not os.path.exists(path):
+        raise packages.Missing(f"{name}.wasm is not built; that needs clang")
+    return path
+
+
 def call_binding(comparison, options, package, wasm, calls, node_calls, prepare=lambda work: None, stdin=b""):
     """Makes the same calls of a package's Node-API binding under Pollux and under Node (napi/call.h says how). "/work" is a folder that
     `prepare` fills."""
-    program, host = (os.path.join(options.guests, name + ".wasm") for name in (package, "napi_host"))
-    if not os.path.exists(program):
-        raise packages.Missing("clang is needed for the binding's host")
+    program, host = guest(package, options), guest("napi_host", options)
     binding = os.path.join(os.path.abspath(packages.folder(package, options.cache)), package)
     # All bindings need what Tailwind's brings along.
     modules = os.path.join(os.path.abspath(packages.folder("tailwind", options.cache)), "tailwind", "node_modules")
@@ -297,8 +319,8 @@ def oxc_parser(comparison, options):
     call_binding(comparison, options, "oxc_parser", "parser.wasm32-wasi.wasm", ["parse", *wrong], ["parseSync", *wrong])
 
 
-CASES = {"objects": objects, "objects-compile": objects_compile, "yosys": yosys, "tailwind": tailwind, "oxc_parser": oxc_parser,
-         "python": python, "python-files": python_files, "pandoc": pandoc, "polybench": polybench, "coremark": coremark}
+CASES = {"objects": objects, "objects-compile": objects_compile, "yosys": yosys, "exceptions": exceptions, "tailwind": tailwind,
+         "oxc_parser": oxc_parser, "python": python, "python-files": python_files, "pandoc": pandoc, "polybench": polybench, "coremark": coremark}
 
 
 def main():

@@ -17,6 +17,8 @@ PACKAGES = {
                 {name: "package/dist/" + name for name in ("moonpad-monaco.js", "moonc-worker.js")}),
     "yosys": ("@yowasp/yosys@0.70.62-dev.1236", {"yosys.wasm": "package/gen/yosys.core.wasm",
                                                  "yosys-resources.tar": "package/gen/yosys-resources.0.tar"}),
+    "porffor": ("porffor@0.61.13", {"porffor": WHOLE}),
+    "acorn": ("acorn@8.15.0", {"node_modules/acorn": WHOLE}),  # where Porffor finds it
     "oxc_parser": ("@oxc-parser/binding-wasm32-wasi@0.99.0", {"oxc_parser": WHOLE}),
     "tailwind": ("@tailwindcss/oxide-wasm32-wasi@4.3.5", {"tailwind": WHOLE}),
 }
@@ -57,6 +59,7 @@ def fetch(package, files, cache):
         for file, member in files.items():
             path = os.path.join(cache, file)
             if member == WHOLE:
+                os.makedirs(os.path.dirname(path), exist_ok=True)
                 shutil.rmtree(path + ".part", ignore_errors=True)
                 tar.extractall(path + ".part")
                 os.rename(os.path.join(path + ".part", WHOLE), path)
