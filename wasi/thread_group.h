@@ -43,8 +43,8 @@ public:
     ~ThreadGroup();
 
     /// A module whose instance satisfies imports from `name` of those added later and of the program. Not thread-safe: before any thread.
-    /// A thread's own instance of it shares the shared memories that it imports, and is initialised if it has none: what lies in them
-    /// already is. One that defines a shared memory cannot be had twice, and exists in the first thread only.
+    /// A thread's own instance of it imports the shared memories that the thread's module imports, by the same names; if it has a shared
+    /// memory it is not initialised again. One that defines a shared memory cannot be had twice, and exists in the first thread only.
     void add_library(std::string name, std::shared_ptr<const CompiledModule> module) {
         libraries_.emplace_back(std::move(name), std::move(module));
     }

@@ -157,7 +157,7 @@ static struct value* parse(char** text) {
     if (skip(text, '-')) {
         for (uint32_t got = 1; got != 0; length += got) {
             const struct iovec iovec = {input + length, sizeof input - length};
-            if (fd_read(0, &iovec, 1, &got) != 0) break;
+            if (iovec.length == 0 || fd_read(0, &iovec, 1, &got) != 0) fail("cannot read all of the input", "");
         }
         napi_create_string_utf8(kEnvironment, input, length, &result);
     } else if (skip(text, '"')) {
