@@ -35,8 +35,11 @@ void SinglePassCompiler<M>::test_type(Reg reference, Reg temporary, ValType sour
         const Heap heap = target.heap();
         const Heap form = wasm::abstract_heap(target);
         const bool maybe_i31 = source.heap() == Heap::any || source.heap() == Heap::eq;
-        if (heap == Heap::none || heap == Heap::nofunc || heap == Heap::noextern || heap == Heap::noexn) {
-            // What is left is not null: compared with itself, it misses.
+        // What is not null is no value of a bottom type; an i31 is of no other type than its supertypes, and no object is an i31.
+        const bool never = heap == Heap::none || heap == Heap::nofunc || heap == Heap::noextern || heap == Heap::noexn ||
+                           source.heap() == Heap::i31 || (heap == Heap::i31 && !maybe_i31);
+        if (never) {
+            // Compared with itself, it misses.
             miss_if(IntCond::eq, Width::w64, reference, reference, miss);
         } else {
             if (maybe_i31) {

@@ -1,4 +1,5 @@
 #include "tests/unit/runtime/runtime_fixture.h"
+#include "tests/unit/wasm/module_bytes.h"
 
 namespace pollux::test {
 namespace {
@@ -74,6 +75,35 @@ TEST_P(Gc, NullAndWrongReferencesTrap) {
     EXPECT_EQ(trap_of(instance, "bad_cast", {make_i31(3)}).code, TrapCode::cast_failure);
     EXPECT_EQ(trap_of(instance, "bad_cast", {Value::ref(0)}).code, TrapCode::cast_failure);
     EXPECT_EQ(trap_of(instance, "bad_cast", {Value::extern_(guest.store->make_extern(7))}).code, TrapCode::cast_failure);
+}
+
+/// A module whose export "ask" has this code: [] -> [i32]. Type 0 is an empty struct, type 1 an array of bytes.
+Bytes asking(const Bytes& code) {
+    return module_of({section(1, vec({{0x5f, 0}, {0x5e, 0x78, 1}, {0x60, 0, 1, kI32}})), section(3, vec({{2}})),
+                      section(7, vec({join({name("ask"), {0, 0}})})), section(10, vec({sized(join({{0}, code, {kEnd}}))}))});
+}
+
+/// The operand's type alone says that the cast fails. (Assemblers replace such a target by the bottom type.)
+TEST_P(Gc, NoObjectIsAnI31) {
+    const Bytes i31 = {0x41, 0xf8, 0xac, 0xd1, 0x91, 0x01, 0xfb, 0x1c};  // 0x12345678: not an address
+    const Bytes empty_struct = {0xfb, 0x01, 0};
+    const Bytes array = {0x41, 3, 0xfb, 0x07, 1};
+    constexpr std::uint8_t kI31 = 0x6c;
+    constexpr std::uint8_t kAnyStruct = 0x6b;
+    constexpr std::uint8_t kAnyArray = 0x6a;
+    for (const auto& [operand, target] : {std::pair{i31, std::uint8_t{0}},
+                                          {i31, std::uint8_t{1}},
+                                          {i31, kAnyStruct},
+                                          {i31, kAnyArray},
+                                          {empty_struct, kI31},
+                                          {array, kI31},
+                                          {array, kAnyStruct},
+                                          {empty_struct, std::uint8_t{1}}}) {
+        const Bytes test = asking(join({operand, {0xfb, 0x14, target}}));
+        EXPECT_EQ(result(guest.instantiate(test), "ask").as_i32(), 0) << int{target};
+        const Bytes cast = asking(join({operand, {0xfb, 0x16, target, 0x1a, 0x41, 1}}));
+        EXPECT_EQ(trap_of(guest.instantiate(cast), "ask").code, TrapCode::cast_failure) << int{target};
+    }
 }
 
 /// Two fibers of one store, each in the middle of its work while the other collects.
