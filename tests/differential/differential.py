@@ -1,16 +1,19 @@
 #!/usr/bin/env python3
-"""Random modules on several engines: results, traps, memories and globals must agree.
+"""Random modules on several engines: results, traps, exceptions, memories and globals must agree.
 
-  differential.py --first COMMAND [--second COMMAND] [--node NODE] [--seed S] [--count N] [--log FILE]
+  differential.py --first COMMAND [--second COMMAND] [--node NODE]... [--seed S] [--count N] [--log FILE]
 
 COMMAND is the program `differential`, perhaps with an emulator before it. Each of the two runs every module, the second one in another
-mode (eager or lazy, guard pages or explicit checks) than the first. Exit status: 0 all agree, 1 not, 77 skipped.
+mode (eager or lazy, guard pages or explicit checks, with a collection of garbage before each allocation or without) than the first. The
+first NODE that there is runs them, too, but for those with features that it does not know: how many these are is printed. Exit status: 0 all
+agree, 1 not, 77 skipped.
 
 The long form, on both processors:
-  differential.py --first build/release/tests/differential/differential --second "qemu-aarch64-static -L /usr/aarch64-linux-gnu
-    build/arm64/tests/differential/differential" --node node --count 20000
+  differential.py --first build/release/tests/differential/differential --second "qemu-aarch64-static -L build/arm64-sysroot
+    build/arm64/tests/differential/differential" --node build/peers/node_modules/.bin/node --count 20000
 """
 import argparse
+import collections
 import os
 import shlex
 import shutil
@@ -21,6 +24,7 @@ import tempfile
 SKIP = 77
 HERE = os.path.dirname(os.path.abspath(__file__))
 BATCH = 250
+NODE_FLAGS = ["--experimental-wasm-return-call", "--experimental-wasm-extended-const", "--experimental-wasm-relaxed-simd"]  # where they exist
 
 # What V8 says, in the words of the reference interpreter. It has one message for a null callee and for one of the wrong type, and our
 # two for a conversion out of range are one to it.
@@ -30,6 +34,7 @@ SAME_TRAPS = {
     "table access out of bounds": "out of bounds table access",
     "undefined element": "out of bounds table access",
     "null function or function signature mismatch": "call",
+    "function signature mismatch": "call",
     "indirect call type mismatch": "call",
     "uninitialized element": "call",
     "divide by zero": "integer divide by zero",
@@ -38,6 +43,12 @@ SAME_TRAPS = {
     "float unrepresentable in integer range": "overflow",
     "integer overflow": "overflow",
     "invalid conversion to integer": "overflow",
+    "dereferencing a null pointer": "null reference",
+    "rethrowing null value": "null reference",
+    "illegal cast": "cast failure",
+    "array element access out of bounds": "out of bounds array access",
+    "data segment out of bounds": "out of bounds memory access",
+    "operation does not support unaligned accesses": "unaligned atomic",
 }
 
 
@@ -49,6 +60,16 @@ def lines_of(command):
     return result.stdout.splitlines()
 
 
+def modules_of(lines):
+    """Each module's lines, that of the module itself first."""
+    modules = []
+    for line in lines:
+        if line.startswith("module "):
+            modules.append([])
+        modules[-1].append(line)
+    return modules
+
+
 def coarse(line):
     name, _, trap = line.partition(" trap: ")
     return f"{name} trap: {SAME_TRAPS.get(trap, trap)}" if trap else line
@@ -56,37 +77,69 @@ def coarse(line):
 
 class Run:
     def __init__(self):
-        self.modules = self.functions = self.calls = self.traps = self.disagreements = 0
+        self.modules = self.functions = self.disagreements = 0
+        self.judged = 0  # modules, by Node
+        self.left_out = collections.Counter()  # by the features that Node lacks
+        self.calls = collections.Counter()
+        self.of_family = collections.defaultdict(collections.Counter)
 
-    def count(self, lines):
-        for line in lines:
-            words = line.split()
-            if words[0] == "module":
-                self.modules += 1
-                self.functions += int(words[3])
-            elif words[0] != "memory":
-                self.calls += 1
-                self.traps += " trap: " in line
+    def count(self, modules):
+        for module, *lines in modules:
+            _, _, _, functions, families = module.split()
+            self.modules += 1
+            self.functions += int(functions)
+            outcomes = collections.Counter(modules=1)
+            for line in lines:
+                words = line.split()
+                if words[0] != "memory":
+                    outcomes["calls"] += 1
+                    outcomes[{"trap:": "traps", "exception": "exceptions"}.get(words[1], "returns")] += 1
+            self.calls += outcomes
+            for family in families.split(","):
+                self.of_family[family] += outcomes
 
-    def compare(self, lines, others, who):
-        module = ""
-        for mine, theirs in zip(lines, others):
-            if mine.startswith("module"):
-                module = mine
-            if mine != theirs:
-                self.disagreements += 1
-                if self.disagreements <= 20:
-                    print(f"{module}: {mine}, but {who}: {theirs}")
-        if len(lines) != len(others):
-            print(f"{who} has {len(others)} lines, not {len(lines)}")
-            self.disagreements += 1
+    def differ(self, what):
+        self.disagreements += 1
+        if self.disagreements <= 20:
+            print(what)
+
+    def compare(self, modules, others, who):
+        if len(modules) != len(others):
+            self.differ(f"{who} ran {len(others)} modules, not {len(modules)}")
+        for mine, theirs in zip(modules, others):
+            if len(mine) != len(theirs):
+                self.differ(f"{mine[0]}: {who} has {len(theirs)} lines, not {len(mine)}")
+            for line, other in zip(mine, theirs):
+                if line != other:
+                    self.differ(f"{mine[0]}: {line}, but {who}: {other}")
+
+    def judge(self, modules, others):
+        known = []
+        for mine, theirs in zip(modules, others, strict=True):
+            _, lacking, features = theirs[0].partition(" without ")
+            if lacking:
+                self.left_out.update(features.split(","))
+            else:
+                known.append(([coarse(line) for line in mine], [coarse(line) for line in theirs]))
+        self.judged += len(known)
+        self.compare([mine for mine, _ in known], [theirs for _, theirs in known], "Node")
+
+    def report(self, with_node):
+        for family, outcomes in sorted(self.of_family.items()):
+            print(f"  {family:20}" + "".join(f" {outcomes[what]:7} {what}" for what in ("modules", "calls", "returns", "traps", "exceptions")))
+        if with_node:
+            why = ", ".join(f"{count} with {family}" for family, count in self.left_out.most_common())
+            print(f"Node judged {self.judged} of {self.modules} modules" + (f"; it does not know {why}" if why else ""))
+        calls = self.calls
+        print(f"{self.modules} modules, {self.functions} functions, {calls['calls']} calls, of which {calls['traps']} trapped and "
+              f"{calls['exceptions']} threw: {self.disagreements} disagreements")
 
 
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--first", required=True)
     parser.add_argument("--second")
-    parser.add_argument("--node")
+    parser.add_argument("--node", action="append", default=[])
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--log", help="the first program's lines go there, too")
@@ -97,23 +150,26 @@ def main():
         if not shutil.which(command[-1]):
             print(f"skipped: {command[-1]} is not built")
             return SKIP
+    node = next(filter(shutil.which, options.node), None)
+    if node:
+        known = " ".join(lines_of([node, "--v8-options"]))
+        judge = [node, *(flag for flag in NODE_FLAGS if f" {flag} " in known), os.path.join(HERE, "judge.mjs")]
 
     run = Run()
     log = open(options.log, "w", encoding="utf-8") if options.log else None
     for seed in range(options.seed, options.seed + options.count, BATCH):
         what = ["--seed", str(seed), "--count", str(min(BATCH, options.seed + options.count - seed))]
         lines = lines_of(first + ["run", *what])
-        run.count(lines)
+        modules = modules_of(lines)
+        run.count(modules)
         if log:
             log.writelines(line + "\n" for line in lines)
-        run.compare(lines, lines_of(second + ["run", *what, "--shift", "1"]), "the second")
-        if options.node:
+        run.compare(modules, modules_of(lines_of(second + ["run", *what, "--shift", "1"])), "the second")
+        if node:
             with tempfile.TemporaryDirectory(prefix="pollux-differential-") as folder:
                 lines_of(first + ["write", *what, folder])
-                node = lines_of([options.node, "--experimental-wasm-return-call", os.path.join(HERE, "judge.mjs"), folder, what[1], what[3]])
-            run.compare([coarse(line) for line in lines], [coarse(line) for line in node], "Node")
-    print(f"{run.modules} modules, {run.functions} functions, {run.calls} calls, of which {run.traps} trapped: "
-          f"{run.disagreements} disagreements")
+                run.judge(modules, modules_of(lines_of([*judge, folder, what[1], what[3]])))
+    run.report(bool(node))
     return 1 if run.disagreements else 0
 
 

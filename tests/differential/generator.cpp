@@ -3,15 +3,20 @@
 #include <utility>
 
 #include "tests/differential/function_generator.h"
+#include "tests/differential/hash_generator.h"
+#include "tests/differential/module_shape.h"
 
 namespace pollux::differential {
 namespace {
 
+using wasm::DefinedType;
+using wasm::Feature;
+using wasm::FieldType;
 using wasm::Kind;
 using wasm::Opcode;
+using wasm::ValType;
 
-constexpr std::uint32_t kFuel = 300;
-constexpr std::uint32_t kPassiveBytes = 64;
+constexpr std::int32_t kFuel = 300;
 
 enum Section : std::uint8_t {
     type = 1,
@@ -23,64 +28,45 @@ enum Section : std::uint8_t {
     element = 9,
     code = 10,
     data = 11,
-    data_count = 12
+    data_count = 12,
+    tag = 13
 };
 
-/// The types of an export's parameters for internal parameters: each i32 or i64 has one, v128 two.
-std::vector<Kind> export_params(const std::vector<Kind>& params) {
+/// The types of an export's parameters for internal parameters: each i32 or i64 has one, v128 two, a reference none.
+std::vector<Kind> export_params(const std::vector<ValType>& params) {
     std::vector<Kind> exported;
-    for (const Kind kind : params) {
-        exported.push_back(kind == Kind::i32 || kind == Kind::f32 ? Kind::i32 : Kind::i64);
-        if (kind == Kind::v128) exported.push_back(Kind::i64);
+    for (const ValType type : params) {
+        if (type.is_ref()) continue;
+        exported.push_back(type == Kind::i32 || type == Kind::f32 ? Kind::i32 : Kind::i64);
+        if (type == Kind::v128) exported.push_back(Kind::i64);
     }
     return exported;
 }
 
-/// hash = rotl(hash, 5) ^ value, with the value on the stack and the hash in a local.
-void mix(ModuleWriter& code, std::uint32_t hash) {
-    code.op(Opcode::LocalGet, hash);
-    code.op(Opcode::I64Const);
-    code.signed_number(5);
-    code.op(Opcode::I64Rotl);
-    code.op(Opcode::I64Xor);
-    code.op(Opcode::LocalSet, hash);
-}
-
-/// Mixes a value, in a local, into the hash.
-void mix_local(ModuleWriter& code, Kind kind, std::uint32_t local, std::uint32_t hash) {
-    for (std::uint32_t lane = 0; lane < (kind == Kind::v128 ? 2U : 1U); ++lane) {
-        code.op(Opcode::LocalGet, local);
-        if (kind == Kind::f32) code.op(Opcode::I32ReinterpretF32);
-        if (kind == Kind::f64) code.op(Opcode::I64ReinterpretF64);
-        if (kind == Kind::i32 || kind == Kind::f32) code.op(Opcode::I64ExtendI32U);
-        if (kind == Kind::v128) {
-            code.op(Opcode::I64x2ExtractLane);
-            code.byte(lane);
-        }
-        mix(code, hash);
-    }
-}
-
 /// The export of a function: fills the fuel, converts arguments, calls, and hashes the results into an i64.
-ModuleWriter wrapper(const FunctionShape& shape, std::uint32_t function) {
+ModuleWriter wrapper(const ModuleShape& module, std::uint32_t function, Random& random) {
+    const FunctionShape& shape = module.functions[function];
     const auto params = static_cast<std::uint32_t>(export_params(shape.params).size());
     ModuleWriter code;
     code.unsigned_number(1 + shape.results.size());
     code.unsigned_number(1);
     code.type(Kind::i64);
-    for (const Kind kind : shape.results) {
+    for (const ValType type : shape.results) {
         code.unsigned_number(1);
-        code.type(kind);
+        code.type(type);
     }
-    code.op(Opcode::I32Const);
-    code.signed_number(kFuel);
+    code.constant(kFuel);
     code.op(Opcode::GlobalSet, 0);
     std::uint32_t at = 0;
-    for (const Kind kind : shape.params) {
+    for (const ValType type : shape.params) {
+        if (type.is_ref()) {
+            write_value(code, module, type, random);
+            continue;
+        }
         code.op(Opcode::LocalGet, at++);
-        if (kind == Kind::f32) code.op(Opcode::F32ReinterpretI32);
-        if (kind == Kind::f64) code.op(Opcode::F64ReinterpretI64);
-        if (kind == Kind::v128) {
+        if (type == Kind::f32) code.op(Opcode::F32ReinterpretI32);
+        if (type == Kind::f64) code.op(Opcode::F64ReinterpretI64);
+        if (type == Kind::v128) {
             code.op(Opcode::I64x2Splat);
             code.op(Opcode::LocalGet, at++);
             code.op(Opcode::I64x2ReplaceLane);
@@ -89,138 +75,217 @@ ModuleWriter wrapper(const FunctionShape& shape, std::uint32_t function) {
     }
     code.op(Opcode::Call, function);
     for (auto i = static_cast<std::uint32_t>(shape.results.size()); i-- > 0;) code.op(Opcode::LocalSet, params + 1 + i);
-    for (std::uint32_t i = 0; i < shape.results.size(); ++i) mix_local(code, shape.results[i], params + 1 + i, params);
+    for (std::uint32_t i = 0; i < shape.results.size(); ++i) mix_local(code, module, shape.results[i], params + 1 + i, params);
     code.op(Opcode::LocalGet, params);
     code.op(Opcode::End);
     return code;
 }
 
 /// The export "state": a hash of all globals.
-ModuleWriter state_function(const std::vector<Kind>& globals) {
+ModuleWriter state_function(const ModuleShape& module) {
     ModuleWriter code;
-    code.unsigned_number(1 + globals.size());
+    code.unsigned_number(1 + module.globals.size());
     code.unsigned_number(1);
     code.type(Kind::i64);
-    for (const Kind kind : globals) {
+    for (const ValType type : module.globals) {
         code.unsigned_number(1);
-        code.type(kind);
+        code.type(type);
     }
-    for (std::uint32_t i = 0; i < globals.size(); ++i) {
+    for (std::uint32_t i = 0; i < module.globals.size(); ++i) {
         code.op(Opcode::GlobalGet, i);
         code.op(Opcode::LocalSet, i + 1);
-        mix_local(code, globals[i], i + 1, 0);
+        mix_local(code, module, module.globals[i], i + 1, 0);
     }
     code.op(Opcode::LocalGet, 0);
     code.op(Opcode::End);
     return code;
 }
 
-void write_type(ModuleWriter& out, const std::vector<Kind>& params, const std::vector<Kind>& results) {
+template <class Type>
+void write_types(ModuleWriter& out, const std::vector<Type>& types) {
+    out.unsigned_number(types.size());
+    for (const ValType type : types) out.type(type);
+}
+
+void write_function_type(ModuleWriter& out, const FunctionShape& type) {
     out.byte(0x60);
-    out.unsigned_number(params.size());
-    for (const Kind kind : params) out.type(kind);
-    out.unsigned_number(results.size());
-    for (const Kind kind : results) out.type(kind);
+    write_types(out, type.params);
+    write_types(out, type.results);
 }
 
-void write_zero(ModuleWriter& out, Kind kind) {
-    switch (kind) {
-        case Kind::i32: out.op(Opcode::I32Const, 0); break;
-        case Kind::i64: out.op(Opcode::I64Const, 0); break;
-        case Kind::f32:
-            out.op(Opcode::F32Const);
-            out.little_endian(0, 4);
-            break;
-        case Kind::f64:
-            out.op(Opcode::F64Const);
-            out.little_endian(0, 8);
-            break;
-        default:
-            out.op(Opcode::V128Const);
-            out.little_endian(0, 8);
-            out.little_endian(0, 8);
+void write_object_type(ModuleWriter& out, const DefinedType& object) {
+    const bool has_supertype = object.supertype != wasm::kNoType;
+    if (has_supertype || !object.is_final) {
+        out.byte(object.is_final ? 0x4f : 0x50);
+        out.unsigned_number(has_supertype ? 1 : 0);
+        if (has_supertype) out.unsigned_number(object.supertype);
     }
-    out.op(Opcode::End);
-}
-
-ModuleShape random_shape(Random& random, bool tail_calls) {
-    ModuleShape shape;
-    shape.tail_calls = tail_calls;
-    const std::uint32_t functions = random.between(3, 8);
-    for (std::uint32_t i = 0; i < functions; ++i) {
-        FunctionShape function;
-        const std::uint32_t params = random.percent(10) ? random.between(10, 24) : random.between(0, 6);
-        const std::uint32_t results = random.percent(10) ? random.between(4, 8) : random.between(0, 2);
-        for (std::uint32_t p = 0; p < params; ++p) function.params.push_back(random.pick(kKinds));
-        for (std::uint32_t r = 0; r < results; ++r) function.results.push_back(random.pick(kKinds));
-        shape.functions.push_back(std::move(function));
+    const bool is_array = object.form == DefinedType::Form::array;
+    out.byte(is_array ? 0x5e : 0x5f);
+    if (!is_array) out.unsigned_number(object.fields.size());
+    for (const FieldType& field : object.fields) {
+        switch (field.packed) {
+            case FieldType::Packed::i8:  out.byte(0x78); break;
+            case FieldType::Packed::i16: out.byte(0x77); break;
+            default:                     out.type(field.type);
+        }
+        out.byte(field.is_mutable ? 1 : 0);
     }
-    shape.globals.push_back(Kind::i32);
-    for (const Kind kind : kKinds) shape.globals.push_back(kind);
-    shape.table_size = 2 * functions + 16;
-    return shape;
 }
 
-/// Everything but the code section and what follows it.
-void write_header(ModuleWriter& out, const ModuleShape& shape) {
-    const auto functions = static_cast<std::uint32_t>(shape.functions.size());
-    out.byte(0);
-    for (const char c : {'a', 's', 'm'}) out.byte(static_cast<unsigned char>(c));
-    out.little_endian(1, 4);
-
-    // The types of the functions, of their exports, of "state".
+void write_type_section(ModuleWriter& out, const ModuleShape& shape) {
     ModuleWriter types;
-    types.unsigned_number(2 * functions + 1);
-    for (const FunctionShape& function : shape.functions) write_type(types, function.params, function.results);
-    for (const FunctionShape& function : shape.functions) write_type(types, export_params(function.params), {Kind::i64});
-    write_type(types, {}, {Kind::i64});
+    types.unsigned_number(shape.groups.size() + shape.functions.size() + shape.more_types.size());
+    auto object = shape.objects.begin();
+    for (const std::uint32_t size : shape.groups) {
+        types.byte(0x4e);
+        types.unsigned_number(size);
+        for (std::uint32_t i = 0; i < size; ++i) write_object_type(types, *object++);
+    }
+    for (const FunctionShape& function : shape.functions) write_function_type(types, function);
+    for (const FunctionShape& type : shape.more_types) write_function_type(types, type);
     out.section(Section::type, types);
+}
 
-    ModuleWriter declarations;
-    declarations.unsigned_number(2 * functions + 1);
-    for (std::uint32_t i = 0; i <= 2 * functions; ++i) declarations.unsigned_number(i);
-    out.section(Section::function, declarations);
+void write_tables(ModuleWriter& out, const ModuleShape& shape) {
+    const bool typed = shape.has(Feature::function_references);
+    const std::uint32_t type = shape.function_type(shape.typed_function);
+    ModuleWriter tables;
+    tables.unsigned_number(typed ? 3 : 1);
+    tables.byte(0x70);
+    tables.byte(shape.table_64 ? 4 : 0);
+    tables.unsigned_number(shape.table_size);
+    if (typed) {
+        tables.type(ValType::ref(type, true));
+        for (const std::uint32_t number : {1U, 4U, 6U}) tables.unsigned_number(number);
+        tables.byte(0x40);
+        tables.byte(0);
+        tables.type(ValType::ref(type, false));
+        for (const std::uint32_t number : {0U, 4U}) tables.unsigned_number(number);
+        tables.op(Opcode::RefFunc, shape.typed_function);
+        tables.op(Opcode::End);
+    }
+    out.section(Section::table, tables);
+}
 
-    ModuleWriter table;
-    table.unsigned_number(1);
-    table.byte(0x70);
-    table.byte(0);
-    table.unsigned_number(shape.table_size);
-    out.section(Section::table, table);
+void write_memories(ModuleWriter& out, const ModuleShape& shape) {
+    ModuleWriter memories;
+    memories.unsigned_number(shape.memories.size());
+    for (const MemoryShape& memory : shape.memories) {
+        memories.byte(1U | (memory.is_shared ? 2U : 0U) | (memory.is_64 ? 4U : 0U));
+        memories.unsigned_number(1);
+        memories.unsigned_number(3);
+    }
+    out.section(Section::memory, memories);
+}
 
-    ModuleWriter memory;
-    for (const std::uint32_t number : {1U, 1U, 1U, 3U}) memory.unsigned_number(number);
-    out.section(Section::memory, memory);
+/// An i32 or i64 made of three constants.
+void write_extended_constant(ModuleWriter& out, Kind kind, Random& random) {
+    const bool wide = kind == Kind::i64;
+    out.constant(kind, static_cast<std::int32_t>(random.bits()));
+    for (int i = 0; i < 2; ++i) {
+        out.constant(kind, static_cast<std::int32_t>(random.bits()));
+        switch (random.below(3)) {
+            case 0:  out.op(wide ? Opcode::I64Add : Opcode::I32Add); break;
+            case 1:  out.op(wide ? Opcode::I64Sub : Opcode::I32Sub); break;
+            default: out.op(wide ? Opcode::I64Mul : Opcode::I32Mul);
+        }
+    }
+}
 
+void write_globals(ModuleWriter& out, const ModuleShape& shape, Random& random) {
     ModuleWriter globals;
     globals.unsigned_number(shape.globals.size());
-    for (const Kind kind : shape.globals) {
-        globals.type(kind);
+    for (const ValType type : shape.globals) {
+        globals.type(type);
         globals.byte(1);
-        write_zero(globals, kind);
+        if (type.is_ref() && random.percent(20)) {
+            globals.null(type);
+        } else if (shape.has(Feature::extended_const) && (type == Kind::i32 || type == Kind::i64)) {
+            write_extended_constant(globals, type.kind(), random);
+        } else {
+            write_value(globals, shape, type, random);
+        }
+        globals.op(Opcode::End);
     }
     out.section(Section::global, globals);
+}
 
+void write_exports(ModuleWriter& out, const ModuleShape& shape) {
+    const std::uint32_t functions = shape.count();
     ModuleWriter exports;
-    exports.unsigned_number(functions + 2);
-    exports.name("memory");
-    exports.byte(2);
-    exports.unsigned_number(0);
+    exports.unsigned_number(functions + 1 + shape.memories.size());
+    for (std::uint32_t i = 0; i < shape.memories.size(); ++i) {
+        exports.name("memory" + std::to_string(i));
+        exports.byte(2);
+        exports.unsigned_number(i);
+    }
     for (std::uint32_t i = 0; i <= functions; ++i) {
         exports.name(i == functions ? "state" : "f" + std::to_string(i));
         exports.byte(0);
         exports.unsigned_number(functions + i);
     }
     out.section(Section::exports, exports);
+}
 
+void write_elements(ModuleWriter& out, const ModuleShape& shape) {
+    const std::uint32_t functions = shape.count();
+    const bool typed = shape.has(Feature::function_references);
     ModuleWriter elements;
-    elements.unsigned_number(1);
+    elements.unsigned_number(typed ? 2 : 1);
     elements.unsigned_number(0);
-    elements.op(Opcode::I32Const, 0);
+    elements.constant(shape.table_64 ? Kind::i64 : Kind::i32, 0);
     elements.op(Opcode::End);
     elements.unsigned_number(2 * functions);
     for (std::uint32_t i = 0; i < 2 * functions; ++i) elements.unsigned_number(i % functions);
+    if (typed) {  // expressions, into table 1
+        const ValType type = ValType::ref(shape.function_type(shape.typed_function), true);
+        for (const std::uint32_t number : {6U, 1U}) elements.unsigned_number(number);
+        elements.constant(0);
+        elements.op(Opcode::End);
+        elements.type(type);
+        elements.unsigned_number(3);
+        for (int i = 0; i < 3; ++i) {
+            elements.op(Opcode::RefFunc, shape.typed_function);
+            elements.op(Opcode::End);
+        }
+    }
     out.section(Section::element, elements);
+}
+
+/// Everything but the code section and what follows it. Behind the functions come their exports, "state", and the hash function.
+void write_header(ModuleWriter& out, ModuleShape& shape, Random& random) {
+    const std::uint32_t functions = shape.count();
+    out.byte(0);
+    for (const char c : {'a', 's', 'm'}) out.byte(static_cast<unsigned char>(c));
+    out.little_endian(1, 4);
+
+    ModuleWriter declarations;
+    declarations.unsigned_number(2 * functions + (shape.has(Feature::gc) ? 2 : 1));
+    for (std::uint32_t i = 0; i < functions; ++i) declarations.unsigned_number(shape.function_type(i));
+    for (std::uint32_t i = 0; i < functions; ++i) {
+        const std::vector<Kind> params = export_params(shape.functions[i].params);
+        declarations.unsigned_number(shape.add_type({{params.begin(), params.end()}, {Kind::i64}}));
+    }
+    declarations.unsigned_number(shape.add_type({{}, {Kind::i64}}));
+    if (shape.has(Feature::gc)) declarations.unsigned_number(shape.add_type(hash_type()));
+
+    write_type_section(out, shape);
+    out.section(Section::function, declarations);
+    write_tables(out, shape);
+    write_memories(out, shape);
+    if (!shape.tags.empty()) {
+        ModuleWriter tags;
+        tags.unsigned_number(shape.tags.size());
+        for (const TagShape& tag : shape.tags) {
+            tags.byte(0);
+            tags.unsigned_number(tag.type);
+        }
+        out.section(Section::tag, tags);
+    }
+    write_globals(out, shape, random);
+    write_exports(out, shape);
+    write_elements(out, shape);
 
     ModuleWriter data_count;
     data_count.unsigned_number(1);
@@ -263,15 +328,19 @@ std::vector<ExportCall> random_calls(const ModuleShape& shape, Random& random) {
 
 GeneratedModule generate_module(std::uint64_t seed) {
     Random random(seed);
-    const ModuleShape shape = random_shape(random, seed % 4 == 0);
+    ModuleShape shape = random_shape(random);
     ModuleWriter out;
-    write_header(out, shape);
+    write_header(out, shape, random);
 
+    GeneratedModule generated;
+    generated.functions = 2 * shape.count() + (shape.has(Feature::gc) ? 2 : 1);
+    generated.memories = static_cast<std::uint32_t>(shape.memories.size());
     ModuleWriter code;
-    code.unsigned_number(2 * shape.functions.size() + 1);
-    for (std::uint32_t i = 0; i < shape.functions.size(); ++i) code.sized(FunctionGenerator(shape, i, random).generate());
-    for (std::uint32_t i = 0; i < shape.functions.size(); ++i) code.sized(wrapper(shape.functions[i], i));
-    code.sized(state_function(shape.globals));
+    code.unsigned_number(generated.functions);
+    for (std::uint32_t i = 0; i < shape.count(); ++i) code.sized(FunctionGenerator(shape, i, random).generate());
+    for (std::uint32_t i = 0; i < shape.count(); ++i) code.sized(wrapper(shape, i, random));
+    code.sized(state_function(shape));
+    if (shape.has(Feature::gc)) code.sized(hash_function(shape));
     out.section(Section::code, code);
 
     ModuleWriter data;
@@ -281,7 +350,13 @@ GeneratedModule generate_module(std::uint64_t seed) {
     for (std::uint32_t i = 0; i < kPassiveBytes; ++i) data.byte(static_cast<std::uint32_t>(random.bits()) & 0xff);
     out.section(Section::data, data);
 
-    return {std::move(out.bytes), random_calls(shape, random), static_cast<std::uint32_t>(2 * shape.functions.size() + 1)};
+    generated.bytes = std::move(out.bytes);
+    generated.calls = random_calls(shape, random);
+    for (const Feature feature : families()) {
+        if (shape.has(feature)) generated.families += (generated.families.empty() ? "" : ",") + std::string(wasm::feature_name(feature));
+    }
+    if (generated.families.empty()) generated.families = "none";
+    return generated;
 }
 
 }  // namespace pollux::differential

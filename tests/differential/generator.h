@@ -22,9 +22,11 @@ struct GeneratedModule {
     std::vector<std::uint8_t> bytes;
     std::vector<ExportCall> calls;
     std::uint32_t functions = 0;
+    std::uint32_t memories = 0;  ///< exported as memory0, memory1 …
+    std::string families;        ///< of features beyond WebAssembly 2.0, with commas between them; "none"
 };
 
-/// The module of a seed. Modules whose seed is a multiple of 4 have tail calls.
+/// The module of a seed.
 [[nodiscard]] GeneratedModule generate_module(std::uint64_t seed);
 
 }  // namespace pollux::differential

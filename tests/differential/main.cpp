@@ -1,9 +1,10 @@
 // differential: makes random modules and says what became of each call, one line each; differential.py compares what two programs say.
 //
-//   differential run --seed S --count N [--shift K]    modules of seeds S … S+N-1; each in the mode number (seed + K) % 4
+//   differential run --seed S --count N [--shift K]    modules of seeds S … S+N-1; each in the mode number seed + K
 //   differential write --seed S --count N FOLDER       SEED.wasm and SEED.calls, for another engine
 //
-// A module's lines: "module SEED HASH-OF-ITS-BYTES FUNCTIONS", for each call "NAME RESULT" or "NAME trap: REASON", "memory HASH BYTES".
+// A module's lines: "module SEED HASH-OF-ITS-BYTES FUNCTIONS FAMILIES", for each call "NAME RESULT", "NAME trap: REASON" or "NAME
+// exception", for each memory "memory HASH BYTES". In half of the modes a collection of garbage comes before each allocation of an object.
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
@@ -65,6 +66,10 @@ void print_calls(Instance& instance, const std::vector<ExportCall>& calls) {
         }
         Value result;
         if (const CallResult called = instance.find_function(call.name).call(arguments, {&result, 1}); !called) {
+            if (called.error().code == TrapCode::uncaught_exception) {
+                std::printf("%s exception\n", call.name.c_str());
+                continue;
+            }
             std::printf("%s trap: %s\n", call.name.c_str(), called.error().message().c_str());
         } else {
             std::printf("%s %016llx\n", call.name.c_str(), static_cast<unsigned long long>(result.bits.low));
@@ -76,19 +81,22 @@ void run_modules(const Arguments& arguments) {
     const auto engines = make_engines();
     for (std::uint64_t seed = arguments.seed; seed < arguments.seed + arguments.count; ++seed) {
         const GeneratedModule generated = generate_module(seed);
-        std::printf("module %llu %08x %u\n", static_cast<unsigned long long>(seed), hash(generated.bytes), generated.functions);
+        std::printf("module %llu %08x %u %s\n", static_cast<unsigned long long>(seed), hash(generated.bytes), generated.functions,
+                    generated.families.c_str());
         const auto& engine = engines[(seed + arguments.shift) % engines.size()];
         const auto module = ModuleBuilder::from_bytes(engine, generated.bytes);
         if (!module) give_up("module " + std::to_string(seed) + ": " + module.error().message);
         if (!(*module)->not_compiled_functions().empty()) give_up("module " + std::to_string(seed) + " is not compiled as a whole");
-        auto store = Store::create(engine);
+        auto store = Store::create(engine, {.gc_stress = (seed / engines.size() + arguments.shift) % 2 == 0});
         if (!store) give_up(store.error().message);
         Linker linker(**store);
         const auto instance = linker.instantiate(*module);
         if (!instance) give_up("module " + std::to_string(seed) + ": " + instance.error().error.message);
         print_calls(**instance, generated.calls);
-        const auto bytes = (*instance)->memory(0).bytes();
-        std::printf("memory %08x %zu\n", hash(bytes), bytes.size());
+        for (std::uint32_t i = 0; i < generated.memories; ++i) {
+            const auto bytes = (*instance)->memory(i).bytes();
+            std::printf("memory %08x %zu\n", hash(bytes), bytes.size());
+        }
         std::fflush(stdout);  // if the next one ends the process, its line is there
     }
 }
@@ -100,7 +108,7 @@ void write_modules(const Arguments& arguments) {
         std::ofstream module(path + ".wasm", std::ios::binary);
         module.write(reinterpret_cast<const char*>(generated.bytes.data()), static_cast<std::streamsize>(generated.bytes.size()));
         std::ofstream calls(path + ".calls");
-        calls << generated.functions << "\n";
+        calls << generated.functions << " " << generated.families << "\n";
         for (const ExportCall& call : generated.calls) {
             calls << call.name;
             for (std::size_t i = 0; i < call.arguments.size(); ++i) calls << (call.is_i64[i] ? " I" : " i") << call.arguments[i];

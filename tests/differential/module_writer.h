@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "jit/wasm/opcodes.h"
+#include "jit/wasm/types.h"
 
 namespace pollux::differential {
 
@@ -72,9 +73,39 @@ public:
         op(opcode);
         unsigned_number(immediate);
     }
-    void type(wasm::Kind kind) {
+    /// The heap type of a reference type.
+    void heap_type(wasm::ValType type) {
+        static constexpr std::uint8_t kCodes[] = {0, 0x70, 0x6f, 0x6e, 0x6d, 0x6c, 0x6b, 0x6a, 0x69, 0x71, 0x73, 0x72, 0x74};
+        if (type.heap() == wasm::Heap::concrete) return signed_number(type.type_id());
+        byte(kCodes[static_cast<std::size_t>(type.heap())]);
+    }
+    void type(wasm::ValType type) {
         static constexpr std::uint8_t kCodes[] = {0x7f, 0x7e, 0x7d, 0x7c, 0x7b};
-        byte(kCodes[static_cast<std::size_t>(kind)]);
+        if (!type.is_ref()) return byte(kCodes[static_cast<std::size_t>(type.kind())]);
+        byte(type.nullable() ? 0x63 : 0x64);
+        heap_type(type);
+    }
+    void constant(std::int32_t value) {
+        op(wasm::Opcode::I32Const);
+        signed_number(value);
+    }
+    /// A constant of type i32 or i64.
+    void constant(wasm::Kind kind, std::int64_t value) {
+        op(kind == wasm::Kind::i64 ? wasm::Opcode::I64Const : wasm::Opcode::I32Const);
+        signed_number(value);
+    }
+    void null(wasm::ValType type) {
+        op(wasm::Opcode::RefNull);
+        heap_type(type);
+    }
+    /// 0 of a numeric kind.
+    void zero(wasm::Kind kind) {
+        switch (kind) {
+            case wasm::Kind::f32:  op(wasm::Opcode::F32Const); return little_endian(0, 4);
+            case wasm::Kind::f64:  op(wasm::Opcode::F64Const); return little_endian(0, 8);
+            case wasm::Kind::v128: op(wasm::Opcode::V128Const); return little_endian(0, 8), little_endian(0, 8);
+            default:               constant(kind, 0);
+        }
     }
     void append(std::span<const std::uint8_t> more) { bytes.insert(bytes.end(), more.begin(), more.end()); }
     /// The contents of `part` with their size before them.
