@@ -3,9 +3,6 @@
 
 namespace pollux::differential {
 
-using wasm::Kind;
-using wasm::Opcode;
-
 /// What may throw: statements, mostly a call, sometimes a throw.
 void FunctionGenerator::try_body(unsigned depth) {
     statements(depth);

@@ -216,7 +216,8 @@ void FunctionGenerator::operation(Kind kind, unsigned depth, bool exact) {
 void FunctionGenerator::numeric(Opcode opcode, unsigned depth, bool exact) {
     const Operation operation = classify(opcode);
     const bool operands_exact = operation.reads_nan_bits || (operation.nan == NanRule::inherited && exact);
-    for (const Kind kind : wasm::params(opcode)) expression(kind, depth, operands_exact);
+    // What is a NaN in f32x4 can be part of a number in f64x2.
+    for (const Kind kind : wasm::params(opcode)) expression(kind, depth, operands_exact || kind == Kind::v128);
     const bool divides = operation.may_trap && wasm::params(opcode).size() == 2;
     if (divides && random_.percent(80)) {
         const Kind kind = wasm::params(opcode)[1];

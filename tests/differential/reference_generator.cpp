@@ -5,7 +5,6 @@ namespace pollux::differential {
 
 using wasm::DefinedType;
 using wasm::Heap;
-using wasm::Kind;
 using wasm::Opcode;
 
 namespace {
