@@ -277,9 +277,9 @@ void SinglePassCompiler<M>::array_get(TypeId type, bool is_signed) {
     AbstractValue array = pop();
     Reg temporary;
     const Address at = element_address(array, index, wasm::TypeRegistry::object_type(type).element_log2, temporary);
-    release(temporary);
     const Reg d = destination(field.type.kind(), index, array);
     masm_.load(detail::field_load(field, is_signed), d, at);
+    release(temporary);
     push_result(field.type.kind(), d);
 }
 

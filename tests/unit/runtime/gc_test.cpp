@@ -77,10 +77,12 @@ TEST_P(Gc, NullAndWrongReferencesTrap) {
     EXPECT_EQ(trap_of(instance, "bad_cast", {Value::extern_(guest.store->make_extern(7))}).code, TrapCode::cast_failure);
 }
 
-/// A module whose export "ask" has this code: [] -> [i32]. Type 0 is an empty struct, type 1 an array of bytes.
+/// A module whose export "ask" has this code: [] -> [i32]. Type 0 is an empty struct, type 1 an array of bytes, type 2 one of i32. Local 0
+/// is an i32, local 1 such an array.
 Bytes asking(const Bytes& code) {
-    return module_of({section(1, vec({{0x5f, 0}, {0x5e, 0x78, 1}, {0x60, 0, 1, kI32}})), section(3, vec({{2}})),
-                      section(7, vec({join({name("ask"), {0, 0}})})), section(10, vec({sized(join({{0}, code, {kEnd}}))}))});
+    return module_of({section(1, vec({{0x5f, 0}, {0x5e, 0x78, 1}, {0x5e, kI32, 1}, {0x60, 0, 1, kI32}})), section(3, vec({{3}})),
+                      section(7, vec({join({name("ask"), {0, 0}})})),
+                      section(10, vec({sized(join({{2, 1, kI32, 1, 0x63, 2}, code, {kEnd}}))}))});
 }
 
 /// The operand's type alone says that the cast fails. (Assemblers replace such a target by the bottom type.)
@@ -104,6 +106,16 @@ TEST_P(Gc, NoObjectIsAnI31) {
         const Bytes cast = asking(join({operand, {0xfb, 0x16, target, 0x1a, 0x41, 1}}));
         EXPECT_EQ(trap_of(guest.instantiate(cast), "ask").code, TrapCode::cast_failure) << int{target};
     }
+}
+
+/// The local that an element is loaded into has reads that are still pending: they need registers, but not that of the element's address.
+TEST_P(Gc, AnElementIsLoadedIntoALocalThatIsStillRead) {
+    const Bytes code = join({{0x41, 7, 0x41, 3, 0xfb, 0x06, 2, 0x21, 1},       // local 1 = three times 7
+                             {0x41, 5, 0x21, 0},                               // local 0 = 5
+                             {0x20, 0, 0x20, 0},                               // two reads
+                             {0x20, 1, 0x20, 0, 0x41, 1, 0x71, 0xfb, 0x0b, 2}, // local 1 [local 0 & 1]
+                             {0x21, 0, 0x20, 0, 0x6a, 0x6a}});                 // local 0 = that; the sum
+    EXPECT_EQ(result(guest.instantiate(asking(code)), "ask").as_i32(), 5 + 5 + 7);
 }
 
 /// Two fibers of one store, each in the middle of its work while the other collects.
