@@ -53,12 +53,12 @@ void Masm::start(CodeBuffer buffer, std::size_t limit) {
     asmjit::CodeBuffer& text = holder_.textSection()->buffer();
     text._data = buffer.write;
     text._size = text._capacity = limit;
-    pending_traps_.clear();
-    literals_.clear();
+    clear_scratch(pending_traps_);
+    clear_scratch(literals_);
     wasm_offset_ = 0;
     window_ = kNoWindow;
     frame_at_ = 0;
-    stack_restores_.clear();
+    clear_scratch(stack_restores_);
     overflowed_ = finished_ = false;
     errors_.full = errors_.not_encodable = false;
 }

@@ -18,12 +18,11 @@ void Masm::begin(const CompileEnvironment& environment, CodeBuffer buffer, std::
     wasm_offset_ = 0;
     frame_field_ = -1;
     flags_ = {};
-    stack_restores_.clear();
-    traps_.clear();
-    if (traps_.capacity() > kKeptTraps) traps_.shrink_to_fit();
-    slow_paths_.clear();
     if (!pool_.empty()) pool_cache_.fill(0);
-    pool_.clear();
+    clear_scratch(stack_restores_);
+    clear_scratch(traps_);
+    clear_scratch(slow_paths_);
+    clear_scratch(pool_);
     emitter_.attach(buffer);
 }
 

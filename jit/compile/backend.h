@@ -15,6 +15,7 @@
 #include "jit/abi/helper.h"
 #include "jit/abi/layout.h"
 #include "jit/base/error.h"
+#include "jit/base/scratch_vector.h"
 #include "jit/wasm/features.h"
 #include "jit/wasm/module.h"
 
@@ -92,14 +93,9 @@ struct ExceptionHandler {
 struct FunctionOutput {
     /// Starts over. Keeps little memory: what a huge function needed is given back.
     void clear() {
-        const auto reset = [](auto& vector) {
-            constexpr std::size_t kKept = 64 * 1024 / sizeof(vector[0]);
-            vector.clear();
-            if (vector.capacity() > kKept) vector.shrink_to_fit();
-        };
-        reset(relocations);
-        reset(sites);
-        reset(lines);
+        clear_scratch(relocations);
+        clear_scratch(sites);
+        clear_scratch(lines);
         handlers.clear();
         not_compiled.clear();
     }

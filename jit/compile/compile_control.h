@@ -347,7 +347,7 @@ void SinglePassCompiler<M>::br_table(std::span<const std::uint32_t> depths, std:
     const auto depth_of = [&](std::size_t i) { return i < depths.size() ? depths[i] : default_depth; };
 
     table_stubs_.assign(frames_.size(), Label{});  // by depth
-    table_labels_.clear();
+    clear_scratch(table_labels_);
     for (std::size_t i = 0; i < count; ++i) {
         ControlFrame& frame = frame_at(depth_of(i));
         reach(frame);

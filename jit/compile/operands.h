@@ -45,12 +45,12 @@ void SinglePassCompiler<M>::begin(const wasm::FuncType& type, std::span<const Va
     type_ = &type;
     position_ = &position;
     stack_.clear();
-    frames_.clear();
-    locals_.clear();
+    clear_scratch(frames_);
+    clear_scratch(locals_);
     flushed_ = 0;
-    catches_.clear();
-    slow_paths_.clear();
-    saved_registers_.clear();
+    clear_scratch(catches_);
+    clear_scratch(slow_paths_);
+    clear_scratch(saved_registers_);
     next_region_ = 0;
     max_depth_ = 0;
     homes_ = {};

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "jit/base/scratch_vector.h"
 #include "jit/wasm/limits.h"
 
 namespace pollux::wasm {
@@ -26,8 +27,9 @@ bool FunctionPassBase::begin_function(std::uint32_t function, std::span<const st
     live_ = true;
     tracks_init_ = false;
     error_ = {};
-    state_.frames_.clear();
-    state_.init_stack_.clear();
+    clear_scratch(state_.frames_);
+    clear_scratch(state_.init_stack_);
+    clear_scratch(state_.locals_);
     sp_ = floor_ = state_.operands_.get();
     if (sp_ == nullptr) {
         if (!grow_operands(0)) return false;
