@@ -241,14 +241,6 @@ def yosys(comparison, options):
                        newer_digest="08a20d59ef285cdc")
 
 
-def bindings_host(options):
-    """What stands for JavaScript: the host's module, and the folder of the programs that call bindings."""
-    host = os.path.join(options.guests, "napi_host.wasm")
-    if not os.path.exists(host):
-        raise packages.Missing("clang cannot build WebAssembly")
-    return host
-
-
 def exceptions(comparison, options):
     """A program compiled by Porffor, whose exceptions are the legacy instructions; it prints what it prints as JavaScript."""
     host = guest("exceptions_host", options)
