@@ -13,6 +13,7 @@
 #include "jit/runtime/exceptions.h"
 #include "jit/runtime/gc_helpers.h"
 #include "jit/runtime/instance.h"
+#include "jit/runtime/sanitizer_fiber.h"
 #include "jit/runtime/store.h"
 #include "jit/runtime/wait.h"
 #include "jit/wasm/type_registry.h"
@@ -192,6 +193,13 @@ std::uint64_t pollux_helper_exception_throw(InstanceHeader* header, std::uint64_
 }
 
 }  // extern "C"
+
+#if defined(POLLUX_TSAN)
+/// A guest's threads order their accesses to its memory with instructions that ThreadSanitizer does not see.
+extern "C" const char* __tsan_default_suppressions() {  // NOLINT(bugprone-reserved-identifier): its name
+    return "race:pollux_helper_memory_\n";
+}
+#endif
 
 std::array<const void*, kHelperCount> helper_functions() noexcept {
     return {
