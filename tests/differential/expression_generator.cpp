@@ -178,7 +178,7 @@ void FunctionGenerator::constant(Kind kind) {
 }
 
 void FunctionGenerator::operation(Kind kind, unsigned depth, bool exact) {
-    if (random_.percent(20) && feature_operation(kind, depth)) return;
+    if (random_.percent(30) && feature_operation(kind, depth)) return;
     const std::uint32_t which = random_.below(100);
     if (which < 60) {
         const auto& all = operations(kind);

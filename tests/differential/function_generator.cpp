@@ -63,7 +63,7 @@ void FunctionGenerator::statements(unsigned depth) {
 
 void FunctionGenerator::statement(unsigned depth) {
     --budget_;
-    if (depth != 0 && random_.percent(35) && feature_statement(depth)) return;
+    if (depth != 0 && random_.percent(45) && feature_statement(depth)) return;
     const std::uint32_t choice = random_.below(100);
     const ValType type = random_type();
     if (depth == 0 || choice < 30) return assign(type, local_for(type));

@@ -223,7 +223,7 @@ ModuleShape random_shape(Random& random) {
 }
 
 void write_value(ModuleWriter& out, const ModuleShape& module, ValType type, Random& random) {
-    if (!type.is_ref()) return out.zero(type.kind());
+    if (!type.is_ref()) return out.bits(type.kind(), random.percent(20) ? 0 : random.bits());
     const auto i31 = [&] {
         out.constant(static_cast<std::int32_t>(random.percent(50) ? random.below(8) : random.bits()));
         out.op(Opcode::RefI31);
@@ -245,8 +245,10 @@ void write_value(ModuleWriter& out, const ModuleShape& module, ValType type, Ran
     const TypeId chosen = random.pick(module.objects_of(type));
     const DefinedType& object = module.objects[chosen];
     if (object.form == DefinedType::Form::array) {
+        const bool by_default = object.fields[0].type.is_ref() || random.percent(20);
+        if (!by_default) write_value(out, module, object.fields[0].type, random);
         out.constant(static_cast<std::int32_t>(random.between(4, 12)));
-        return out.op(Opcode::ArrayNewDefault, chosen);
+        return out.op(by_default ? Opcode::ArrayNewDefault : Opcode::ArrayNew, chosen);
     }
     for (const FieldType& field : object.fields) {
         if (field.type.is_ref() && field.type.nullable()) {
