@@ -86,6 +86,8 @@ bool FunctionGenerator::feature_statement(unsigned depth) {
         Statement statement;
     };
     static constexpr std::array kChoices = {
+        Choice{Feature::tail_call, &FunctionGenerator::leave_statement},
+        Choice{Feature::exceptions, &FunctionGenerator::try_table_statement},
         Choice{Feature::exceptions, &FunctionGenerator::try_table_statement},
         Choice{Feature::exceptions, &FunctionGenerator::throw_statement},
         Choice{Feature::exceptions, &FunctionGenerator::throw_caught},
@@ -96,6 +98,7 @@ bool FunctionGenerator::feature_statement(unsigned depth) {
         Choice{Feature::gc, &FunctionGenerator::object_statement},
         Choice{Feature::function_references, &FunctionGenerator::reference_statement},
         Choice{Feature::function_references, &FunctionGenerator::typed_table_statement},
+        Choice{Feature::function_references, &FunctionGenerator::call_statement},
         Choice{Feature::multi_memory, &FunctionGenerator::bulk_statement},
         Choice{Feature::memory64, &FunctionGenerator::bulk_statement},
         Choice{Feature::threads, &FunctionGenerator::atomic_statement},
@@ -228,7 +231,7 @@ void FunctionGenerator::call_statement(unsigned depth) {
 void FunctionGenerator::push_call(std::uint32_t function, unsigned depth, bool tail) {
     const std::uint32_t type = module_.function_type(function);
     for (const ValType param : module_.functions[function].params) expression(param, depth - 1, true);
-    if (has(Feature::function_references) && random_.percent(30)) {
+    if (has(Feature::function_references) && random_.percent(50)) {
         expression(ValType::ref(type, random_.percent(10)), depth - 1, true);
         return code_.op(tail ? Opcode::ReturnCallRef : Opcode::CallRef, type);
     }
