@@ -101,11 +101,11 @@ public:
     /// A constant of a numeric kind with these bits; of v128: twice.
     void bits(wasm::Kind kind, std::uint64_t value) {
         switch (kind) {
-            case wasm::Kind::i32: return constant(static_cast<std::int32_t>(value));
-            case wasm::Kind::f32: op(wasm::Opcode::F32Const); return little_endian(value, 4);
-            case wasm::Kind::f64: op(wasm::Opcode::F64Const); return little_endian(value, 8);
+            case wasm::Kind::i32:  return constant(static_cast<std::int32_t>(value));
+            case wasm::Kind::f32:  op(wasm::Opcode::F32Const); return little_endian(value, 4);
+            case wasm::Kind::f64:  op(wasm::Opcode::F64Const); return little_endian(value, 8);
             case wasm::Kind::v128: op(wasm::Opcode::V128Const); return little_endian(value, 8), little_endian(value, 8);
-            default: constant(kind, static_cast<std::int64_t>(value));
+            default:               constant(kind, static_cast<std::int64_t>(value));
         }
     }
     void append(std::span<const std::uint8_t> more) { bytes.insert(bytes.end(), more.begin(), more.end()); }
