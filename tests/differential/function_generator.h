@@ -74,6 +74,8 @@ private:
     // References
     void reference_statement(unsigned depth);
     void null_branch_statement(unsigned depth);
+    void cast_branch_statement(unsigned depth);
+    void branch_on_cast(Opcode opcode, ValType operand, ValType target, unsigned depth);
     void object_statement(unsigned depth);
     void array_statement(TypeId array, unsigned depth);
     void typed_table_statement(unsigned depth);

@@ -219,6 +219,11 @@ ModuleShape random_shape(Random& random) {
     add_memories(shape, random);
     shape.table_64 = shape.has(Feature::memory64) && random.percent(40);
     if (shape.has(Feature::exceptions) || shape.has(Feature::legacy_exceptions)) add_tags(shape, random);
+    if (shape.has(Feature::gc)) {
+        for (std::uint32_t left = random.between(1, 3); left != 0; --left) shape.branch_values.emplace_back(random.pick(kKinds));
+        shape.branch_values.push_back(ValType::ref(Heap::any, true));
+        shape.branch_type = shape.add_type({{}, shape.branch_values});
+    }
     return shape;
 }
 

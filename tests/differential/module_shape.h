@@ -51,6 +51,8 @@ struct ModuleShape {
     std::vector<wasm::ValType> globals;      ///< mutable; global 0 is the fuel, which bodies leave alone
     std::vector<MemoryShape> memories;
     std::vector<TagShape> tags;
+    std::vector<wasm::ValType> branch_values;  ///< of a block that casts branch to: some numbers and an anyref
+    std::uint32_t branch_type = 0;             ///< of this block: [] -> branch_values
     std::uint32_t passive_data = 0;          ///< index of a data segment of kPassiveBytes
     std::uint32_t table_size = 0;
     bool table_64 = false;

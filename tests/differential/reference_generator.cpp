@@ -147,25 +147,18 @@ void FunctionGenerator::checked_cast(ValType type, unsigned depth) {
         code_.op(type.nullable() ? Opcode::RefCastNull : Opcode::RefCast);
         return code_.heap_type(type);
     }
-    const auto branch = [&](Opcode opcode) {
-        expression(random_.percent(50) ? type.with_null(true) : kAny, depth, true);
-        code_.op(opcode);
-        code_.byte(1U | (type.nullable() ? 2U : 0U));
-        code_.unsigned_number(0);
-        code_.heap_type(kAny);
-        code_.heap_type(type);
-    };
+    const ValType operand = random_.percent(50) ? type.with_null(true) : kAny;
     code_.op(Opcode::Block);
     code_.type(type);
     labels_.push_back({});
     if (form == 1) {
-        branch(Opcode::BrOnCast);
+        branch_on_cast(Opcode::BrOnCast, operand, type, depth);
         code_.op(Opcode::Drop);
     } else {
         code_.op(Opcode::Block);
         code_.type(kAny.with_null(!type.nullable()));
         labels_.push_back({});
-        branch(Opcode::BrOnCastFail);
+        branch_on_cast(Opcode::BrOnCastFail, operand, type, depth);
         code_.op(Opcode::Br, 1);
         close();
         code_.op(Opcode::Drop);
@@ -186,6 +179,16 @@ void FunctionGenerator::element_index(unsigned depth) {
     expression(Kind::i32, depth == 0 ? 0 : depth - 1, false);
     code_.constant(random_.percent(97) ? 3 : 31);
     code_.op(Opcode::I32And);
+}
+
+/// An operand and a branch to the innermost label if it is, or is not, a `target`.
+void FunctionGenerator::branch_on_cast(Opcode opcode, ValType operand, ValType target, unsigned depth) {
+    expression(operand, depth, true);
+    code_.op(opcode);
+    code_.byte(1U | (target.nullable() ? 2U : 0U));
+    code_.unsigned_number(0);
+    code_.heap_type(kAny);
+    code_.heap_type(target);
 }
 
 /// A field or an element of this type, or of a subtype. False: there is none, and nothing was made.
@@ -250,19 +253,41 @@ void FunctionGenerator::reference_statement(unsigned depth) {
     const ValType type = random_.pick(module_.references);
     const std::uint32_t which = random_.below(100);
     if (which < 50 || (which < 75 && !has(Feature::gc))) return assign(type, local_for(type));
-    if (which < 75) return object_statement(depth);
+    if (which < 65) return object_statement(depth);
+    if (which < 85 && has(Feature::gc)) return cast_branch_statement(depth);
     null_branch_statement(depth);
 }
 
-/// A block that is left if a reference is null.
+/// A block that a cast leaves, or that is left at its end, with several values.
+void FunctionGenerator::cast_branch_statement(unsigned depth) {
+    const TypeId target = random_.below(module_.objects.size());
+    code_.op(Opcode::Block);
+    code_.signed_number(module_.branch_type);
+    labels_.push_back({});
+    for (const ValType type : std::span(module_.branch_values).first(module_.branch_values.size() - 1)) expression(type, depth - 1, true);
+    branch_on_cast(random_.percent(50) ? Opcode::BrOnCast : Opcode::BrOnCastFail, kAny, ValType::ref(target, random_.percent(50)), depth);
+    statements(depth - 1);
+    close();
+    set_results(module_.branch_values);
+}
+
+/// A block of the type of a function, left if a reference is null.
 void FunctionGenerator::null_branch_statement(unsigned depth) {
     const ValType type = random_.pick(module_.references);
-    open(Opcode::Block, {.plain = true});
+    const std::uint32_t function = random_.below(module_.functions.size());
+    const FunctionShape& shape = module_.functions[function];
+    for (const ValType param : shape.params) expression(param, depth - 1, true);
+    code_.op(Opcode::Block);
+    code_.signed_number(module_.function_type(function));
+    labels_.push_back({.plain = shape.results.empty()});
+    set_results(shape.params);
+    for (const ValType result : shape.results) expression(result, depth - 1, true);
     expression(type, depth, true);
     code_.op(Opcode::BrOnNull, 0);
     set_results({type.with_null(false)});
     statements(depth - 1);
     close();
+    set_results(shape.results);
 }
 
 /// A field is set, or what array_statement does.
