@@ -6,7 +6,11 @@
 #include <utility>
 
 #if defined(__x86_64__)
+#if defined(__clang__)
+#define _Bool bool  // the header is meant for C
+#endif
 #include <sys/platform/x86.h>
+#undef _Bool
 #endif
 
 namespace pollux::x64 {
