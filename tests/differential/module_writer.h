@@ -12,7 +12,7 @@
 
 namespace pollux::differential {
 
-/// splitmix64: the same sequence on every host.
+/// splitmix64: the same sequence on every host. Two draws are never arguments of one call, for compilers evaluate these in any order.
 class Random {
 public:
     explicit Random(std::uint64_t seed) noexcept : state_(seed) {}

@@ -264,8 +264,9 @@ void FunctionGenerator::cast_branch_statement(unsigned depth) {
     code_.op(Opcode::Block);
     code_.signed_number(module_.branch_type);
     labels_.push_back({});
-    for (const ValType type : std::span(module_.branch_values).first(module_.branch_values.size() - 1)) expression(type, depth - 1, true);
-    branch_on_cast(random_.percent(50) ? Opcode::BrOnCast : Opcode::BrOnCastFail, kAny, ValType::ref(target, random_.percent(50)), depth);
+    for (const ValType below : std::span(module_.branch_values).first(module_.branch_values.size() - 1)) expression(below, depth - 1, true);
+    const ValType type = ValType::ref(target, random_.percent(50));
+    branch_on_cast(random_.percent(50) ? Opcode::BrOnCast : Opcode::BrOnCastFail, kAny, type, depth);
     statements(depth - 1);
     close();
     set_results(module_.branch_values);
