@@ -128,6 +128,7 @@ bool FunctionGenerator::feature_operation(Kind kind, unsigned depth) {
 void FunctionGenerator::bulk_statement(unsigned depth) {
     const auto length = [&](Kind kind) {
         expression(kind, depth - 1, false);
+        if (random_.percent(2)) return;
         code_.constant(kind, 63);
         code_.op(kind == Kind::i64 ? Opcode::I64And : Opcode::I32And);
     };
@@ -154,7 +155,11 @@ void FunctionGenerator::bulk_statement(unsigned depth) {
             code_.op(Opcode::MemoryInit, module_.passive_data);
             return code_.unsigned_number(memory);
         default:
-            code_.constant(kind, random_.percent(80) ? 0 : 1);
+            if (random_.percent(10)) {
+                constant(kind);
+            } else {
+                code_.constant(kind, random_.percent(80) ? 0 : 1);
+            }
             code_.op(Opcode::MemoryGrow, memory);
             set_results({kind});
     }

@@ -177,6 +177,7 @@ void FunctionGenerator::object(TypeId type, unsigned depth) {
 /// Mostly below 4.
 void FunctionGenerator::element_index(unsigned depth) {
     expression(Kind::i32, depth == 0 ? 0 : depth - 1, false);
+    if (random_.percent(1)) return;
     code_.constant(random_.percent(97) ? 3 : 31);
     code_.op(Opcode::I32And);
 }
@@ -308,7 +309,10 @@ void FunctionGenerator::object_statement(unsigned depth) {
 /// Sets one element or several.
 void FunctionGenerator::array_statement(TypeId array, unsigned depth) {
     const FieldType& element = module_.objects[array].fields[0];
-    const auto length = [&] { code_.constant(static_cast<std::int32_t>(random_.percent(97) ? random_.below(2) : 9)); };
+    const auto length = [&] {
+        const bool fits = random_.percent(97);
+        code_.constant(fits ? static_cast<std::int32_t>(random_.below(2)) : random_.percent(50) ? 9 : -1);
+    };
     object(array, depth);
     element_index(depth);
     switch (random_.below(element.type.is_ref() ? 3 : 4)) {
@@ -317,8 +321,8 @@ void FunctionGenerator::array_statement(TypeId array, unsigned depth) {
             expression(element.type, depth, true);
             length();
             return code_.op(Opcode::ArrayFill, array);
-        case 2:
-            object(array, depth);
+        case 2:  // the source is not null: engines differ in what they check first
+            expression(ValType::ref(array, false), depth == 0 ? 0 : depth - 1, true);
             element_index(depth);
             length();
             code_.op(Opcode::ArrayCopy, array);
