@@ -100,8 +100,8 @@ struct Outcome {
 };
 
 Outcome model(std::uint8_t code, std::uint64_t before, std::uint64_t first, std::uint64_t second) {
-    const std::uint32_t bytes = bytes_of(code);
-    const std::uint64_t mask = ~std::uint64_t{0} >> (64 - 8 * bytes);
+    std::uint64_t mask = 0;
+    for (std::uint32_t i = 0; i < bytes_of(code); ++i) mask = mask << 8 | 0xff;
     const std::uint64_t old = before & mask;
     const auto with = [&](std::uint64_t value) { return (before & ~mask) | (value & mask); };
     if (code < kStoreCode) return {old, before};
