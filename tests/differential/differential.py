@@ -9,7 +9,7 @@ first NODE that there is runs them, too, but for those with features that it doe
 agree, 1 not, 77 skipped.
 
 The long form, on both processors:
-  differential.py --first build/release/tests/differential/differential --second "qemu-aarch64-static -L build/arm64-sysroot
+  differential.py --first build/release/tests/differential/differential --second "qemu-aarch64-static -L /usr/aarch64-linux-gnu
     build/arm64/tests/differential/differential" --node build/peers/node_modules/.bin/node --count 20000
 """
 import argparse
