@@ -3,6 +3,7 @@
 #include "tools/pollux/serve.h"
 
 #include <sys/eventfd.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -19,7 +20,9 @@
 
 #include "jit/base/syscall.h"
 #include "jit/base/tuning.h"
+#include "jit/runtime/no_sanitize.h"
 #include "jit/runtime/runtime.h"
+#include "jit/runtime/sanitizer_fiber.h"
 #include "tools/pollux/capacity.h"
 #include "tools/pollux/guest.h"
 #include "tools/pollux/listener.h"
@@ -45,23 +48,31 @@ constexpr std::size_t kPooled = 256;
 
 // What signal handlers reach.
 std::atomic<int> stop_signals{0};
-std::atomic<int> attention_fd{-1};
+int attention_fd = -1;
 
-void call_attention() noexcept {
+POLLUX_NO_SANITIZE void call_attention() noexcept {
     const int saved_errno = errno;
     const std::uint64_t one = 1;
-    static_cast<void>(!::write(attention_fd.load(), &one, sizeof(one)));
+    static_cast<void>(::syscall(SYS_write, attention_fd, &one, sizeof(one)));
     errno = saved_errno;
 }
 
+#if defined(POLLUX_TSAN)
+// ThreadSanitizer hands a signal on when the fiber that it found next calls something of the sanitizer's, which may be never. So the
+// handler comes before it, and calls nothing that it instruments.
+extern "C" int __sigaction(int, const struct sigaction*, struct sigaction*) noexcept;
+constexpr auto set_action = __sigaction;
+#else
+constexpr auto set_action = ::sigaction;
+#endif
+
 /// The first signal asks for an end, the second is the end.
-void on_stop_signal(int signal) {
-    if (stop_signals.fetch_add(1) == 0) {
-        call_attention();
-        return;
-    }
-    std::signal(signal, SIG_DFL);
-    static_cast<void>(::raise(signal));
+POLLUX_NO_SANITIZE void on_stop_signal(int signal) {
+    if (__atomic_fetch_add(reinterpret_cast<int*>(&stop_signals), 1, __ATOMIC_SEQ_CST) == 0) return call_attention();
+    struct sigaction action{};
+    action.sa_handler = SIG_DFL;
+    static_cast<void>(set_action(signal, &action, nullptr));
+    static_cast<void>(::syscall(SYS_kill, ::syscall(SYS_getpid), signal));
 }
 
 void handle_stop_signal(int signal) {
@@ -70,7 +81,7 @@ void handle_stop_signal(int signal) {
     struct sigaction action{};
     action.sa_handler = on_stop_signal;
     action.sa_flags = SA_ONSTACK | SA_RESTART;  // it may find a guest's stack nearly full
-    static_cast<void>(::sigaction(signal, &action, nullptr));
+    static_cast<void>(set_action(signal, &action, nullptr));
 }
 
 class Server {
@@ -114,7 +125,7 @@ private:
 
         attention_.reset(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
         if (!attention_) return fail(ErrorKind::resource, "cannot make an eventfd: " + sys::error_text(errno));
-        attention_fd.store(attention_.get());
+        attention_fd = attention_.get();
         for (const std::string& address : options_.listen) {
             auto listener = Listener::open(address);
             if (!listener) return std::unexpected(std::move(listener.error()));
