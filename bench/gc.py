@@ -93,7 +93,7 @@ def main():
 
         mebibytes = int(arguments.gigabytes * 1e9 / 2**20)
         print(f"\n{mebibytes} MiB of small structs, 32768 alive; Pollux under 64 MiB, Node as it is:")
-        command = [arguments.pollux, "run", "--time", "-W", "max-gc-heap-size=64MiB", "--invoke", "flood", module, str(mebibytes)]
+        command = [arguments.pollux, "run", "-D", "timings=y", "-W", "max-gc-heap-size=64MiB", "--invoke", "flood", module, str(mebibytes)]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         print("pollux:", done.stdout.strip(), re.search(r"garbage collections.*", done.stderr).group())
         seconds = in_turns(engines, 1, module, "flood", mebibytes)
