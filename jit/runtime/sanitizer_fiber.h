@@ -1,6 +1,7 @@
-// What sanitizers must be told when a thread changes its stack; nothing in ordinary builds.
+// What sanitizers must be told when a thread changes its stack, and a way around their signals; nothing in ordinary builds.
 #pragma once
 
+#include <csignal>
 #include <cstddef>
 
 #if defined(__has_feature)
@@ -21,9 +22,17 @@
 #include <sanitizer/common_interface_defs.h>
 #elif defined(POLLUX_TSAN)
 #include <sanitizer/tsan_interface.h>
+extern "C" int __sigaction(int, const struct sigaction*, struct sigaction*) noexcept;  // the C library's, which TSan does not replace
 #endif
 
 namespace pollux::sanitizer {
+
+/// sigaction(), for a handler that comes before TSan's, which puts signals off; it may call nothing that TSan instruments or replaces.
+#if defined(POLLUX_TSAN)
+inline constexpr auto set_action = __sigaction;
+#else
+inline constexpr auto set_action = ::sigaction;
+#endif
 
 #if defined(POLLUX_ASAN)
 inline void* create_fiber() noexcept { return nullptr; }

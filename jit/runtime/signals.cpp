@@ -160,7 +160,6 @@ void on_interrupt(int signal, siginfo_t* info, void* signal_context) {
 }
 
 #if defined(POLLUX_TSAN)
-extern "C" int __sigaction(int, const struct sigaction*, struct sigaction*) noexcept;
 struct sigaction tsan_action;
 
 /// TSan puts signals off until the thread next calls something of TSan's: what computes in guest code never does, so it gets its signal
@@ -175,10 +174,10 @@ POLLUX_NO_SANITIZE void on_interrupt_before_tsan(int signal, siginfo_t* info, vo
 }
 
 void come_before_tsan(int signal) {
-    __sigaction(signal, nullptr, &tsan_action);
+    sanitizer::set_action(signal, nullptr, &tsan_action);
     struct sigaction action = tsan_action;
     action.sa_sigaction = on_interrupt_before_tsan;
-    __sigaction(signal, &action, nullptr);
+    sanitizer::set_action(signal, &action, nullptr);
 }
 #endif
 

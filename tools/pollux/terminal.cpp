@@ -1,6 +1,7 @@
 #include "tools/pollux/terminal.h"
 
 #include <sys/ioctl.h>
+#include <sys/syscall.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -8,9 +9,15 @@
 #include <atomic>
 #include <cerrno>
 #include <csignal>
+#include <cstdint>
+
+#include "jit/runtime/no_sanitize.h"
+#include "jit/runtime/sanitizer_fiber.h"
 
 namespace pollux::cli {
 namespace {
+
+// The handlers come before TSan's, which would wait until a guest that computes calls something; so they call nothing that it replaces.
 
 // What the signal handlers need. Written before they are installed.
 termios saved_mode;
@@ -18,39 +25,36 @@ termios program_mode;
 std::atomic<bool> changed{false};
 
 /// Changes the terminal's mode, but not from the background: there it is another program's, and trying would stop the process.
-void set_mode(const termios& mode) {
-    if (!changed.load(std::memory_order_acquire)) return;
+POLLUX_NO_SANITIZE void set_mode(const termios& mode) {
+    if (!__atomic_load_n(reinterpret_cast<const bool*>(&changed), __ATOMIC_ACQUIRE)) return;
     const pid_t foreground = ::tcgetpgrp(STDIN_FILENO);  // -1: not our controlling terminal, which may be changed at any time
     if (foreground != -1 && foreground != ::getpgrp()) return;
     while (::tcsetattr(STDIN_FILENO, TCSANOW, &mode) != 0 && errno == EINTR) continue;
 }
 
-void set_action(int number, void (*action)(int)) {
+POLLUX_NO_SANITIZE void set_action(int number, void (*action)(int)) {
     struct sigaction wanted{};
     wanted.sa_handler = action;
     wanted.sa_flags = SA_RESTART | SA_ONSTACK;
-    ::sigemptyset(&wanted.sa_mask);
-    ::sigaction(number, &wanted, nullptr);
+    sanitizer::set_action(number, &wanted, nullptr);
 }
 
 /// Has the signal's own effect, from inside of its handler.
-void raise_uncaught(int number) {
+POLLUX_NO_SANITIZE void raise_uncaught(int number) {
     set_action(number, SIG_DFL);
-    ::raise(number);
-    sigset_t it;
-    ::sigemptyset(&it);
-    ::sigaddset(&it, number);
-    ::pthread_sigmask(SIG_UNBLOCK, &it, nullptr);  // here it is delivered
+    ::syscall(SYS_tgkill, ::syscall(SYS_getpid), ::syscall(SYS_gettid), number);
+    const std::uint64_t it = std::uint64_t{1} << (number - 1);
+    ::syscall(SYS_rt_sigprocmask, SIG_UNBLOCK, &it, nullptr, sizeof(it));  // here it is delivered
 }
 
 /// Ends the process by the signal, as if it had never been caught.
-void end_by_signal(int number) {
+POLLUX_NO_SANITIZE void end_by_signal(int number) {
     set_mode(saved_mode);
     raise_uncaught(number);
 }
 
 /// Stops the process; the handler of SIGCONT has run when it comes back.
-void stop_by_signal(int number) {
+POLLUX_NO_SANITIZE void stop_by_signal(int number) {
     const int saved_errno = errno;
     set_mode(saved_mode);
     raise_uncaught(number);
@@ -59,7 +63,7 @@ void stop_by_signal(int number) {
     errno = saved_errno;
 }
 
-void continue_by_signal(int) {
+POLLUX_NO_SANITIZE void continue_by_signal(int) {
     const int saved_errno = errno;
     set_mode(program_mode);
     errno = saved_errno;
