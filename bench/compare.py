@@ -150,6 +150,9 @@ def main():
         say(f"{pollux} is not there: comparing the others")
         pollux = None
     keys = wanted.engines.split(",") if wanted.engines else None
+    scratch = tempfile.TemporaryDirectory(prefix="pollux-bench-")
+    if pollux:  # as an installer would: a file that the linker has just written is cached in small pieces, 0.15 ms at each start
+        pollux = shutil.copy(pollux, scratch.name)
     found_engines = engines.find(pollux, wanted.peers, keys)
     hello = wanted.hello or os.path.join(wanted.build, "examples/hello.wasm")
     found_programs, missing = programs.find(wanted.shared, wanted.cache, hello)
@@ -165,10 +168,7 @@ def main():
         return 1
 
     load = os.getloadavg()[0]
-    with tempfile.TemporaryDirectory(prefix="pollux-bench-") as folder:
-        if pollux:  # as an installer would: a file that the linker has just written is cached in small pieces, 0.15 ms at each start
-            pollux = shutil.copy(pollux, folder)
-            found_engines = engines.find(pollux, wanted.peers, keys)
+    with scratch as folder:
         native = native_engine(folder) if keys is None or "native" in keys else None
         report = Report(found_engines + ([native] if native else []), found_programs, wanted.clock)
         if "compile" in parts:

@@ -53,8 +53,8 @@ bool defines_shared_memory(const wasm::Module& module) {
 std::expected<Instance*, InstantiationError> instantiate_library(Linker& linker, const std::shared_ptr<const CompiledModule>& library) {
     auto instance = linker.instantiate(library);
     if (!instance || std::ranges::any_of(library->module().memories, &is_shared)) return instance;
-    const Func initialize = (*instance)->find_function("_initialize");
-    if (!initialize || (*instance)->find_function("_start")) return instance;
+    const Func initialize = initializer(**instance);
+    if (!initialize) return instance;
     if (CallResult called = initialize.call({}, {}); !called) return std::unexpected(InstantiationError{{}, std::move(called.error())});
     return instance;
 }

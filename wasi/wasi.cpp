@@ -147,4 +147,6 @@ TrapCode Wasi::dispatch(CallContext& context, wasm::V128* values) {
     return reason != TrapCode::none ? reason : status.trap();
 }
 
+Func initializer(Instance& instance) { return instance.find_function("_start") ? Func() : instance.find_function("_initialize"); }
+
 }  // namespace pollux::wasi

@@ -88,4 +88,7 @@ private:
     std::vector<std::unique_ptr<Binding>> bindings_;
 };
 
+/// What must be called once a module is instantiated: `_initialize` of a reactor. None of a command, which has `_start`.
+[[nodiscard]] Func initializer(Instance& instance);
+
 }  // namespace pollux::wasi

@@ -180,7 +180,6 @@ public:
 private:
     /// asmjit refuses to emit into less than 16 remaining bytes, whatever the instruction's length.
     static constexpr std::size_t kSlack = 16;
-    /// Trap stubs whose memory is kept from function to function.
 
     /// A trap stub behind the code: where `entry`'s uses jump to.
     struct TrapStub {

@@ -88,8 +88,8 @@ class Report:
                          number(row.code_ratio), number(row.heap_kib)])
         text = """## Compile speed
 
-From bytes in memory (which Pollux takes over, and Node copies first) to executable code; rates are of the code section's bytes. ms: median of the medians of 5 in one process (after one
-warm-up); cold: the first one of a process. out/in: bytes of machine code for each byte; Node's is what its executable memory grew by, jump
+From bytes in memory (which Pollux takes over, and Node copies first) to executable code; rates are of the code section's bytes.
+ms: median of the medians of 5 in one process (after one warm-up); cold: the first one of a process. out/in: bytes of machine code for each byte; Node's is what its executable memory grew by, jump
 tables included. Heap: what the compiler of one thread and its output hold.
 
 """

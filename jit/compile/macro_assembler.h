@@ -230,8 +230,7 @@ public:
     /// w64: index + end may wrap: traps.
     void check_bounds(Width, Reg index, std::uint64_t end, std::int32_t cell_offset);
 
-    // --- atomic accesses to guest memory: sequentially consistent, at an address that is a multiple of their bytes; a trap site each
-    // -------
+    // --- atomic accesses to guest memory: sequentially consistent, at an address that is a multiple of their bytes; a trap site each ---
     /// Traps unaligned_atomic unless index + offset is a multiple of `bytes`, 2 to 8; offset < bytes.
     void check_alignment(Reg index, std::uint32_t offset, std::uint32_t bytes);
     void atomic_load(LoadOp, Reg d, Address);  ///< u8 … u64

@@ -68,9 +68,8 @@ void Guest::run() {
         }
         instance = *made;
     }
-    const Func start = instance->find_function("_start");
-    if (const Func initialize = instance->find_function("_initialize"); initialize && !start) call(initialize);
-    if (start && !failed_) call(start);
+    if (const Func initialize = wasi::initializer(*instance)) call(initialize);
+    if (const Func start = instance->find_function("_start")) call(start);
 }
 
 void Guest::end_threads() {

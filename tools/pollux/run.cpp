@@ -230,8 +230,7 @@ private:
             const InstantiationError& error = instance.error();
             return std::unexpected(error.trap ? end_of(*error.trap) : report(error.error));
         }
-        const bool is_command = static_cast<bool>((*instance)->find_function("_start"));
-        if (const Func initialize = (*instance)->find_function("_initialize"); initialize && !is_command) {
+        if (const Func initialize = wasi::initializer(**instance)) {
             if (auto called = call(initialize, {}, {}); !called) return std::unexpected(called.error());
         }
         return *instance;
