@@ -83,6 +83,7 @@ public:
 
     // --- integers ----------------------------------------------------------------------------------------------------------
     void alu(AluOp, Width, Reg d, Reg a, Operand b);
+    void alu_immediate(AluOp op, Width width, Reg d, Reg a, std::int32_t value) { alu(op, width, d, a, Operand::imm(value)); }
     void mul(Width, Reg d, Reg a, Operand b);
     void shift(ShiftOp, Width, Reg d, Reg a, Operand count);
     void div(DivOp, Width, Reg d, Reg a, Reg b, bool check_zero, bool check_overflow);
@@ -124,6 +125,8 @@ public:
     // --- guest memory ------------------------------------------------------------------------------------------------------
     void guest_load(LoadOp, Reg d, const Address&);
     void guest_store(StoreOp, const Address&, Operand s);
+    void usual_load(LoadOp op, Reg d, Reg index, std::int32_t offset) { guest_load(op, d, {kMemoryBase, index, offset}); }
+    void usual_store(StoreOp op, Reg index, std::int32_t offset, Reg s) { guest_store(op, {kMemoryBase, index, offset}, s); }
     void check_bounds(Width, Reg index, std::uint64_t end, std::int32_t cell_offset);
 
     // --- atomics -----------------------------------------------------------------------------------------------------------

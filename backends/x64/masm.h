@@ -107,6 +107,7 @@ public:
 
     // --- integers ------------------------------------------------------------------------------------------------------
     void alu(AluOp op, Width width, Reg d, Reg a, Operand b);
+    [[gnu::always_inline]] inline void alu_immediate(AluOp op, Width width, Reg d, Reg a, std::int32_t value);
     void mul(Width width, Reg d, Reg a, Operand b);
     void shift(ShiftOp op, Width width, Reg d, Reg a, Operand count);
     void div(DivOp op, Width width, Reg d, Reg a, Reg b, bool check_zero, bool check_overflow);
@@ -153,6 +154,8 @@ public:
     void alu_load(AluOp op, Width width, Reg d, Reg a, Address b);
     void fp_binary_load(FpBinOp op, Width width, Reg d, Reg a, Address b);
     void guest_store(StoreOp op, const Address& address, Operand s);
+    [[gnu::always_inline]] inline void usual_load(LoadOp op, Reg d, Reg index, std::int32_t offset);
+    [[gnu::always_inline]] inline void usual_store(StoreOp op, Reg index, std::int32_t offset, Reg s);
     void check_bounds(Width width, Reg index, std::uint64_t end, std::int32_t cell_offset);
 
     // --- atomics -------------------------------------------------------------------------------------------------------
@@ -220,8 +223,8 @@ private:
     [[nodiscard]] x86::Assembler& as() noexcept { return emitter_.as(); }
 
     // Sites, traps, slow paths (masm.cpp)
-    void site(Site::Kind kind, TrapCode code = TrapCode::none);
-    void guest_access() { site(Site::Kind::trap, TrapCode::memory_out_of_bounds); }
+    [[gnu::always_inline]] inline void site(Site::Kind kind, TrapCode code = TrapCode::none);
+    [[gnu::always_inline]] inline void guest_access() { site(Site::Kind::trap, TrapCode::memory_out_of_bounds); }
     [[nodiscard]] Label& trap_label(TrapCode code, Reg status = kNoReg);
     void trap_if(Condition condition, TrapCode code) { emitter_.jump_if(condition, trap_label(code)); }
     SlowPath& slow_path(SlowPath::Kind kind, Width width, Reg d, Reg a, Reg b);

@@ -2,6 +2,8 @@
 // Included by masm.h.
 #pragma once
 
+#include <limits>
+
 #include "backends/x64/masm.h"
 
 namespace pollux::x64 {
@@ -92,6 +94,20 @@ inline void Masm::guest_store(StoreOp op, const Address& address, Operand s) {
     store_to(op, stencil::Memory(address), s.reg);
 }
 
+inline void Masm::usual_load(LoadOp op, Reg d, Reg index, std::int32_t offset) {
+    guest_access();
+    const stencil::Memory source(kMemoryBase, index, 0, offset);
+    if (op < LoadOp::f32) return emitter_.put<stencil::load>(op, d, source);
+    load_from(op, d, source);
+}
+
+inline void Masm::usual_store(StoreOp op, Reg index, std::int32_t offset, Reg s) {
+    guest_access();
+    const stencil::Memory target(kMemoryBase, index, 0, offset);
+    if (op < StoreOp::f32) return emitter_.put<stencil::store>(op, target, s);
+    store_to(op, target, s);
+}
+
 // --- integers ----------------------------------------------------------------------------------------------------------------
 
 inline void Masm::alu(AluOp op, Width width, Reg d, Reg a, Operand b) {
@@ -109,6 +125,27 @@ inline void Masm::alu(AluOp op, Width width, Reg d, Reg a, Operand b) {
     } else {
         emitter_.put<stencil::mov>(width, d, a);
         emitter_.put<stencil::alu>(digit, width, d, b.reg);
+    }
+    set_flags(op, width, d);
+}
+
+inline void Masm::alu_immediate(AluOp op, Width width, Reg d, Reg a, std::int32_t value) {
+    if (op == AluOp::and_ && value >= 0) {
+        width = Width::w32;  // as in alu_other()
+        if (value == 0xff) return emitter_.put<stencil::movzx8>(d, a);
+        if (value == 0xffff) return emitter_.put<stencil::movzx16>(d, a);
+    }
+    if (op == AluOp::sub && value != std::numeric_limits<std::int32_t>::min()) {
+        op = AluOp::add;
+        value = -value;
+    }
+    if (op == AluOp::add && d != a) return emitter_.put<stencil::lea>(width, d, stencil::Memory(a, value));
+    if (d != a) emitter_.put<stencil::mov>(width, d, a);
+    if (op == AluOp::xor_ && value == -1) return emitter_.put<stencil::not_>(width, d);  // leaves the flags
+    if (op == AluOp::add && value == 128) {
+        emitter_.put<stencil::alu_imm>(stencil::Alu::sub, width, d, -128);  // fits a byte
+    } else {
+        emitter_.put<stencil::alu_imm>(alu_digit(op), width, d, value);
     }
     set_flags(op, width, d);
 }

@@ -42,22 +42,7 @@ void Masm::alu_other(AluOp op, Width width, Reg d, Reg a, Operand b) {
     }
     b = legal(width, b);
     if (b.is_reg()) return alu(op, width, d, a, b);
-    auto value = static_cast<std::int32_t>(b.immediate);
-    if (op == AluOp::and_ && value == 0xff) return emitter_.put<stencil::movzx8>(d, a);
-    if (op == AluOp::and_ && value == 0xffff) return emitter_.put<stencil::movzx16>(d, a);
-    if (op == AluOp::sub && value != std::numeric_limits<std::int32_t>::min()) {
-        op = AluOp::add;
-        value = -value;
-    }
-    if (op == AluOp::add && d != a) return emitter_.put<stencil::lea>(width, d, stencil::Memory(a, value));
-    mov(kind, d, a);
-    if (op == AluOp::xor_ && value == -1) return emitter_.put<stencil::not_>(width, d);  // leaves the flags
-    if (op == AluOp::add && value == 128) {
-        emitter_.put<stencil::alu_imm>(stencil::Alu::sub, width, d, -128);  // fits a byte
-    } else {
-        emitter_.put<stencil::alu_imm>(alu_digit(op), width, d, value);
-    }
-    set_flags(op, width, d);
+    alu_immediate(op, width, d, a, static_cast<std::int32_t>(b.immediate));
 }
 
 void Masm::alu_load(AluOp op, Width width, Reg d, Reg a, Address b) {

@@ -27,7 +27,9 @@ struct Memory {
     std::int32_t offset = 0;
 
     constexpr Memory(Reg b, std::int32_t o) noexcept : base(b.number()), offset(o) {}
-    constexpr Memory(Reg b, Reg i, unsigned s, std::int32_t o) noexcept : base(b.number()), index(i.number()), shift(s), offset(o) {}
+    constexpr Memory(Reg b, Reg i, unsigned s, std::int32_t o) noexcept : base(b.number()), index(i.number()), shift(s), offset(o) {
+        if (index == kNoIndex) __builtin_unreachable();
+    }
     constexpr explicit Memory(const Address& a) noexcept
         : base(a.base.number()), index(a.index.valid() ? a.index.number() : kNoIndex), offset(a.offset) {}
 };
@@ -68,14 +70,14 @@ template <unsigned kOpcode>
 /// ModRM, SIB and displacement. A base of rbp or r13 has no form without a displacement, one of rsp or r12 none without SIB.
 [[gnu::always_inline]] inline Byte* modrm(Byte* at, unsigned reg, const Memory& m) noexcept {
     const unsigned base = m.base & 7;
-    const bool is_short = m.offset == static_cast<std::int8_t>(m.offset);
-    const unsigned bytes = m.offset == 0 && base != 5 ? 0 : is_short ? 1 : 4;
+    const unsigned is_long = m.offset != static_cast<std::int8_t>(m.offset) ? 1 : 0;
+    const unsigned some = m.offset != 0 || base == 5 ? 1 : 0;
     const bool sib = m.index != Memory::kNoIndex || base == 4;
-    at[0] = static_cast<Byte>(((bytes + 1) / 2) << 6 | (reg & 7) << 3 | (sib ? 4 : base));
+    at[0] = static_cast<Byte>((some + is_long) << 6 | (reg & 7) << 3 | (sib ? 4 : base));
     at[1] = static_cast<Byte>(m.shift << 6 | (m.index & 7) << 3 | base);
     at += sib ? 2 : 1;
     std::memcpy(at, &m.offset, 4);
-    return at + bytes;
+    return at + (some + 3 * is_long);
 }
 
 template <unsigned kOpcode>

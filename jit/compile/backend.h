@@ -93,8 +93,8 @@ struct ExceptionHandler {
 struct FunctionOutput {
     /// Starts over. Keeps little memory: what a huge function needed is given back.
     void clear() {
-        clear_scratch(relocations);
-        clear_scratch(sites);
+        relocations.clear();
+        sites.clear();
         clear_scratch(lines);
         handlers.clear();
         not_compiled.clear();
@@ -102,8 +102,8 @@ struct FunctionOutput {
 
     std::uint32_t code_bytes = 0;
     std::uint32_t alignment = 16;               ///< that the function's start must have
-    std::vector<Relocation> relocations;
-    std::vector<Site> sites;
+    ScratchVector<Relocation> relocations;
+    ScratchVector<Site> sites;
     std::vector<ExceptionHandler> handlers;     ///< innermost regions first
     std::string not_compiled;                   ///< not empty: the body traps (TrapCode::not_compiled); names the feature
     struct Line {

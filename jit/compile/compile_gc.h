@@ -87,7 +87,7 @@ Reg SinglePassCompiler<M>::allocate_object(TypeId id, std::uint32_t length) {
     slow.object = object;
     slow.type = id;
     slow.length = length;
-    slow.wasm_offset = position_->offset;
+    slow.wasm_offset = position_->offset();
     remember_registers(slow);
 
     masm_.load(LoadOp::u64, windows, {M::kContext, kNoReg, offsetof(InstanceHeader, windows)});

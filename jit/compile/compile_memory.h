@@ -145,23 +145,80 @@ consteval StoreOp store_op(wasm::Opcode op) {
 
 }  // namespace detail
 
-/// Whether the next instruction can have this load as its right operand, in memory.
+/// Whether an instruction can have this load as its right operand, in memory.
+template <class M>
+template <wasm::Opcode kOp>
+constexpr bool SinglePassCompiler<M>::takes_load(Opcode consumer) {
+    using enum wasm::Opcode;
+    if constexpr (!M::kFusesLoads)
+        return false;
+    else if constexpr (kOp == I32Load)
+        return consumer == I32Add || consumer == I32Sub || (consumer >= I32And && consumer <= I32Xor);
+    else if constexpr (kOp == I64Load)
+        return consumer == I64Add || consumer == I64Sub || (consumer >= I64And && consumer <= I64Xor);
+    else if constexpr (kOp == F32Load)
+        return consumer >= F32Add && consumer <= F32Div;
+    else if constexpr (kOp == F64Load)
+        return consumer >= F64Add && consumer <= F64Div;
+    else
+        return false;
+}
+
 template <class M>
 template <wasm::Opcode kOp>
 bool SinglePassCompiler<M>::next_takes_load() const {
-    using enum wasm::Opcode;
-    if (position_->next == position_->end || !tuning.fuse_loads) return false;
-    const auto next = static_cast<Opcode>(*position_->next);
-    if constexpr (kOp == I32Load)
-        return next == I32Add || next == I32Sub || (next >= I32And && next <= I32Xor);
-    else if constexpr (kOp == I64Load)
-        return next == I64Add || next == I64Sub || (next >= I64And && next <= I64Xor);
-    else if constexpr (kOp == F32Load)
-        return next >= F32Add && next <= F32Div;
-    else if constexpr (kOp == F64Load)
-        return next >= F64Add && next <= F64Div;
-    else
-        return false;
+    return position_->next != position_->end && tuning.fuse_loads && takes_load<kOp>(static_cast<Opcode>(*position_->next));
+}
+
+/// Whether the next instruction decides where the load's result goes.
+template <class M>
+template <wasm::Opcode kOp>
+constexpr bool SinglePassCompiler<M>::concerns_load(Opcode next) {
+    return next == Opcode::LocalSet || next == Opcode::LocalTee || takes_load<kOp>(next);
+}
+
+/// A load whose index is in a register and whose result goes to any register is one instruction, and the value on the stack is changed in
+/// place. Everything else is load()'s.
+template <class M>
+template <wasm::Opcode kOp>
+inline void SinglePassCompiler<M>::usual_load(std::uint32_t offset) {
+    constexpr Kind kKind = results(kOp)[0];
+    constexpr RegSet kWanted = wasm::is_fp(kKind) ? kAllFp : kAllGp;
+    if constexpr (kKind != Kind::v128) {
+        AbstractValue& top = stack_.back();
+        const Reg index = register_of(top);
+        const RegSet available = (free_ & kWanted) - cached_;
+        if (usual_accesses_ && index.valid() && !available.empty() && !concerns_load<kOp>(static_cast<Opcode>(*position_->next))) [[likely]] {
+            const bool reuse = !wasm::is_fp(kKind) && top.type == AbstractValue::Type::reg;
+            if (!reuse) let_go(top);
+            const Reg d = reuse ? index : available.first();
+            claim(d);
+            top = AbstractValue::make(AbstractValue::Type::reg, kKind, d, top.depth, 0);
+            masm_.set_wasm_offset(position_->offset());
+            return masm_.usual_load(detail::load_op(kOp), d, index, static_cast<std::int32_t>(offset));
+        }
+    }
+    load<kOp>({.offset = offset});
+}
+
+/// The same for a store of a register or of a constant that an instruction can hold.
+template <class M>
+template <wasm::Opcode kOp>
+inline void SinglePassCompiler<M>::usual_store(std::uint32_t offset) {
+    constexpr StoreOp kStore = detail::store_op(kOp);
+    if constexpr (kStore != StoreOp::v128) {
+        const AbstractValue& value = stack_.back();
+        const Reg index = register_of(stack_.second());
+        const Reg from = register_of(value);
+        if (usual_accesses_ && index.valid() && from.valid()) [[likely]] {
+            let_go(value);
+            let_go(stack_.second());
+            stack_.pop_back(2);
+            masm_.set_wasm_offset(position_->offset());
+            return masm_.usual_store(kStore, index, static_cast<std::int32_t>(offset), from);
+        }
+    }
+    store<kOp>({.offset = offset});
 }
 
 /// The arithmetic that a load waited for: pops the left operand, pushes the result.
@@ -186,7 +243,7 @@ void SinglePassCompiler<M>::load(const MemArg& memarg) {
     if constexpr (M::kFusesLoads) {
         if (next_takes_load<kOp>()) {
             load_ = access(memarg, access_bytes(kOp));
-            load_offset_ = position_->offset;
+            load_offset_ = position_->offset();
             load_pending_ = true;
             return;
         }

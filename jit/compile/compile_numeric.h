@@ -15,6 +15,11 @@ template <wasm::Opcode kOp>
 void SinglePassCompiler<M>::numeric() {
     using enum wasm::Opcode;
     using enum Width;
+    if constexpr (kOp == I32Add) { if (usual_alu<AluOp::add, w32>()) return; }
+    if constexpr (kOp == I32Sub) { if (usual_alu<AluOp::sub, w32>()) return; }
+    if constexpr (kOp == I32And) { if (usual_alu<AluOp::and_, w32>()) return; }
+    if constexpr (kOp == I32Or) { if (usual_alu<AluOp::or_, w32>()) return; }
+    if constexpr (kOp == I64Add) { if (usual_alu<AluOp::add, w64>()) return; }
     prepare();
     // clang-format off: a table
     if constexpr (kOp == I32Add) alu<AluOp::add, w32>();
@@ -139,6 +144,36 @@ void SinglePassCompiler<M>::numeric() {
         convert(kOp, params(kOp)[0], results(kOp)[0]);
     }
     // clang-format on
+}
+
+/// Both operands in registers, or the second a constant, and the result goes to any register: one instruction, or two, and the values on
+/// the stack are changed in place. False, with nothing done, in all other cases, which are alu()'s.
+template <class M>
+template <AluOp kAlu, Width kWidth>
+inline bool SinglePassCompiler<M>::usual_alu() {
+    AbstractValue& b = stack_.back();
+    AbstractValue& a = stack_.second();
+    const Reg ra = register_of(a);
+    const RegSet available = (free_ & kAllGp) - cached_;
+    const bool pending = shift_pending_ || load_pending_;
+    if (!usual_ || pending || !ra.valid() || available.empty() || next_is(Opcode::LocalSet) || next_is(Opcode::LocalTee)) return false;
+    const Reg rb = register_of(b);
+    const bool constant = b.is_constant() && (kWidth == Width::w32 || b.bits + 0x7fff'ffff <= 0xffff'fffe);
+    if (!constant && !rb.valid()) return false;
+    let_go(b);
+    let_go(a);
+    const bool own_a = a.type == AbstractValue::Type::reg;
+    const Reg d = own_a ? ra : b.type == AbstractValue::Type::reg ? rb : available.first();
+    const auto value = static_cast<std::int32_t>(b.bits);
+    claim(d);
+    stack_.pop_back();
+    a = AbstractValue::make(AbstractValue::Type::reg, kWidth == Width::w32 ? Kind::i32 : Kind::i64, d, a.depth, 0);
+    if (constant) {
+        masm_.alu_immediate(kAlu, kWidth, d, ra, value);
+    } else {
+        masm_.alu(kAlu, kWidth, d, ra, rb);
+    }
+    return true;
 }
 
 template <class M>

@@ -47,10 +47,10 @@ public:
 
     // --- the Sink: jit/wasm/sink.h documents each ------------------------------------------------------------------------
     [[nodiscard]] bool stopped() const { return stopped_; }
-    void begin(const wasm::FuncType& type, std::span<const ValType> locals, const wasm::PassPosition& position);
+    void begin(const wasm::FuncType& type, std::span<const ValType> locals, wasm::PassPosition& position);
     void finish() {}
 
-    void i32_const(std::int32_t value) { push_constant(Kind::i32, static_cast<std::uint32_t>(value)); }
+    [[gnu::always_inline]] void i32_const(std::int32_t value) { push_constant(Kind::i32, static_cast<std::uint32_t>(value)); }
     void i64_const(std::int64_t value) { push_constant(Kind::i64, static_cast<std::uint64_t>(value)); }
     void f32_const(std::uint32_t bits) { push_constant(Kind::f32, bits); }
     void f64_const(std::uint64_t bits) { push_constant(Kind::f64, bits); }
@@ -62,9 +62,13 @@ public:
     void i8x16_shuffle(wasm::V128 lanes);
 
     template <Opcode kOp>
-    void load(const MemArg& memarg);
+    [[gnu::noinline]] void load(const MemArg& memarg);
     template <Opcode kOp>
-    void store(const MemArg& memarg);
+    [[gnu::noinline]] void store(const MemArg& memarg);
+    template <Opcode kOp>
+    [[gnu::always_inline]] inline void usual_load(std::uint32_t offset);
+    template <Opcode kOp>
+    [[gnu::always_inline]] inline void usual_store(std::uint32_t offset);
     template <Opcode kOp>
     void load_lane(const MemArg& memarg, std::uint8_t lane);
     template <Opcode kOp>
@@ -79,7 +83,7 @@ public:
     void memory_copy(std::uint32_t to, std::uint32_t from);
     void memory_fill(std::uint32_t memory);
 
-    void local_get(std::uint32_t local) { push_local(local); }
+    [[gnu::always_inline]] void local_get(std::uint32_t local) { push_local(local); }
     void local_set(std::uint32_t local);
     void local_tee(std::uint32_t local);
     void global_get(std::uint32_t global);
@@ -149,15 +153,23 @@ public:
 private:
     // --- operands.h: operand stack, temporaries, homes -------------------------------------------------------------------
     [[gnu::always_inline]] inline void prepare();
+    void stop() {
+        stopped_ = true;
+        position_->next = position_->end;
+    }
+    [[gnu::noinline]] void run_out_of_space();
     void record_line();
     void not_compiled(std::string_view feature);
-    [[gnu::always_inline]] inline AbstractValue& push(AbstractValue::Type type, Kind kind);
+    [[gnu::always_inline]] inline void push(AbstractValue::Type type, Kind kind, Reg reg, std::uint64_t bits);
+    [[gnu::noinline]] void push_and_grow(AbstractValue::Type type, Kind kind, Reg reg, std::uint64_t bits);
+    [[gnu::always_inline]] inline void push_value(AbstractValue::Type type, Kind kind, Reg reg, std::uint64_t bits);
     [[gnu::always_inline]] inline void push_constant(Kind kind, std::uint64_t bits);
     [[gnu::always_inline]] inline void push_reg(Kind kind, Reg reg);
-    void push_spilled(Kind kind) { push(AbstractValue::Type::spilled, kind); }
+    void push_spilled(Kind kind) { push(AbstractValue::Type::spilled, kind, kNoReg, 0); }
     [[gnu::always_inline]] inline void push_local(std::uint32_t local);
     [[gnu::always_inline]] inline AbstractValue pop();
     [[gnu::always_inline]] inline void release(const AbstractValue& value);
+    [[gnu::always_inline]] inline void let_go(const AbstractValue& value);
     void release(Reg reg) {
         if (allocatable_.has(reg)) free_.add(reg);
     }
@@ -216,7 +228,9 @@ private:
 
     // --- compile_numeric.h -----------------------------------------------------------------------------------------------
     template <AluOp kAlu, Width kWidth>
-    void alu();
+    [[nodiscard, gnu::always_inline]] inline bool usual_alu();
+    template <AluOp kAlu, Width kWidth>
+    [[gnu::noinline]] void alu();
     template <Width kWidth>
     void multiply();
     template <ShiftOp kShift, Width kWidth>
@@ -254,6 +268,10 @@ private:
     void release(const Access& access);
     template <Opcode kOp>
     [[nodiscard]] bool next_takes_load() const;
+    template <Opcode kOp>
+    [[nodiscard]] static constexpr bool takes_load(Opcode consumer);
+    template <Opcode kOp>
+    [[nodiscard]] static constexpr bool concerns_load(Opcode next);
     template <class Emit>
     void with_pending_load(Kind kind, const Emit& emit);
     [[nodiscard]] bool explicit_bounds(std::uint32_t memory) const;
@@ -365,7 +383,7 @@ private:
     const wasm::Module* module_ = nullptr;
     FunctionOutput* output_ = nullptr;
     const wasm::FuncType* type_ = nullptr;
-    const wasm::PassPosition* position_ = nullptr;
+    wasm::PassPosition* position_ = nullptr;
 
     ValueStack stack_;
     std::size_t flushed_ = 0;            ///< values below this index are constants or spilled
@@ -389,6 +407,8 @@ private:
     std::uint32_t stack_area_ = 0;       ///< incoming stack arguments, bytes
     ParallelMove<M> moves_;              ///< empty between uses
     bool plain_memory0_ = false;         ///< memory 0 is there, and its accesses need no check
+    bool usual_ = false;                 ///< no lines are wanted
+    bool usual_accesses_ = false;        ///< both
     bool has_memory_results_ = false;
     bool stopped_ = false;
     bool out_of_space_ = false;

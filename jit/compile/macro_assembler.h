@@ -170,6 +170,7 @@ public:
 
     // --- integers ------------------------------------------------------------------------------------------------------
     void alu(AluOp, Width, Reg d, Reg a, Operand b);
+    void alu_immediate(AluOp, Width, Reg d, Reg a, std::int32_t value);  ///< the same, the value sign-extended
     void mul(Width, Reg d, Reg a, Operand b);
     void shift(ShiftOp, Width, Reg d, Reg a, Operand count);  ///< count modulo width; see shift_count_register; no slots
     /// Traps on zero (unless !check_zero) and, for div_s, on overflow (unless !check_overflow; rem_s by -1 gives 0). With fixed registers:
@@ -221,6 +222,9 @@ public:
     void consume_fuel(std::uint32_t amount);  ///< traps fuel_exhausted when it becomes negative
 
     // --- guest memory: like load and store, with a trap site memory_out_of_bounds ----------------------------------------
+    /// The same of most accesses: to memory 0, at base + index + offset, of scalars.
+    void usual_load(LoadOp, Reg d, Reg index, std::int32_t offset);
+    void usual_store(StoreOp, Reg index, std::int32_t offset, Reg s);
     void guest_load(LoadOp, Reg d, const Address&);
     void alu_load(AluOp, Width, Reg d, Reg a, Address b);  ///< d = a op [b]; trap site
     void fp_binary_load(FpBinOp, Width, Reg d, Reg a, Address b);  ///< add, sub, mul, div; trap site

@@ -13,6 +13,8 @@ Result<> SinglePassCompiler<M>::compile(const CompileEnvironment& environment, s
     output_ = &output;
     output.clear();
     plain_memory0_ = !module_->memories.empty() && !explicit_bounds(0);
+    usual_ = !this->want_lines;
+    usual_accesses_ = usual_ && plain_memory0_;
     stopped_ = out_of_space_ = exhausted_ = false;
     masm_.begin(environment, buffer, body.size(), output);
 
@@ -41,7 +43,7 @@ Result<> SinglePassCompiler<M>::compile(const CompileEnvironment& environment, s
 }
 
 template <class M>
-void SinglePassCompiler<M>::begin(const wasm::FuncType& type, std::span<const ValType> locals, const wasm::PassPosition& position) {
+void SinglePassCompiler<M>::begin(const wasm::FuncType& type, std::span<const ValType> locals, wasm::PassPosition& position) {
     type_ = &type;
     position_ = &position;
     stack_.clear();
@@ -57,7 +59,7 @@ void SinglePassCompiler<M>::begin(const wasm::FuncType& type, std::span<const Va
     assigned_homes_ = cached_ = {};
     condition_pending_ = shift_pending_ = load_pending_ = false;
     has_memory_results_ = memory_result_bytes(type.results) != 0;
-    masm_.set_wasm_offset(position.offset);
+    masm_.set_wasm_offset(position.offset());
 
     // Locals take homes in order of declaration, so parameters arrive in theirs.
     ParameterAssigner assigner(M::kHomesGp.size(), M::kHomesFp.size());
@@ -129,54 +131,69 @@ void SinglePassCompiler<M>::begin(const wasm::FuncType& type, std::span<const Va
 /// First step of every handler that emits: room in the buffer, the offset for sites.
 template <class M>
 inline void SinglePassCompiler<M>::prepare() {
-    masm_.set_wasm_offset(position_->offset);
+    masm_.set_wasm_offset(position_->offset());
     if (this->want_lines) [[unlikely]]
         record_line();
     // Merges, calls and branch tables emit one move per register or operand; an instruction has at most this many of them.
     const std::size_t moves = 128 + 2 * (stack_.size() - flushed_);
     if (!masm_.has_space(moves * 16 + 8 * M::kMaxInstructionBytes)) [[unlikely]]
-        out_of_space_ = stopped_ = true;
+        run_out_of_space();
+}
+
+template <class M>
+void SinglePassCompiler<M>::run_out_of_space() {
+    out_of_space_ = true;
+    stop();
 }
 
 template <class M>
 void SinglePassCompiler<M>::record_line() {
-    if (!output_->lines.empty() && output_->lines.back().wasm_offset == position_->offset) return;
-    output_->lines.push_back({masm_.position(), position_->offset});
+    if (!output_->lines.empty() && output_->lines.back().wasm_offset == position_->offset()) return;
+    output_->lines.push_back({masm_.position(), position_->offset()});
 }
 
 template <class M>
 void SinglePassCompiler<M>::not_compiled(std::string_view feature) {
     output_->not_compiled = feature;
-    stopped_ = true;
+    stop();
 }
 
-/// A new value on top of the stack, with its slot. The caller fills in the rest.
+/// A new value on top of the stack, with its slot.
 template <class M>
-inline AbstractValue& SinglePassCompiler<M>::push(AbstractValue::Type type, Kind kind) {
-    const std::uint32_t below = stack_.depth();
-    const std::uint32_t bytes = wasm::slot_bytes(kind);
-    AbstractValue& value = stack_.push();
-    value.type = type;
-    value.kind = kind;
-    value.depth = ((below + bytes - 1) & (0U - bytes)) + bytes;
-    if (value.depth > max_depth_) max_depth_ = value.depth;
-    return value;
+inline void SinglePassCompiler<M>::push(AbstractValue::Type type, Kind kind, Reg reg, std::uint64_t bits) {
+    if (!stack_.has_room()) [[unlikely]]
+        return push_and_grow(type, kind, reg, bits);
+    push_value(type, kind, reg, bits);
+}
+
+template <class M>
+void SinglePassCompiler<M>::push_and_grow(AbstractValue::Type type, Kind kind, Reg reg, std::uint64_t bits) {
+    push_value(type, kind, reg, bits);
+}
+
+template <class M>
+inline void SinglePassCompiler<M>::push_value(AbstractValue::Type type, Kind kind, Reg reg, std::uint64_t bits) {
+    std::uint32_t depth = stack_.depth() + 8;
+    if (kind == Kind::v128) [[unlikely]]
+        depth = ((depth + 7) & ~15U) + 16;
+    stack_.push() = AbstractValue::make(type, kind, reg, depth, bits);
+    if (depth > max_depth_) max_depth_ = depth;
 }
 
 template <class M>
 inline void SinglePassCompiler<M>::push_constant(Kind kind, std::uint64_t bits) {
-    push(AbstractValue::Type::constant, kind).bits = bits;
+    push(AbstractValue::Type::constant, kind, kNoReg, bits);
 }
 
 template <class M>
 inline void SinglePassCompiler<M>::push_reg(Kind kind, Reg reg) {
-    push(AbstractValue::Type::reg, kind).reg = reg;
+    push(AbstractValue::Type::reg, kind, reg, 0);
 }
 
 template <class M>
 inline void SinglePassCompiler<M>::push_local(std::uint32_t local) {
     ++locals_[local].deferred;
-    push(AbstractValue::Type::local, locals_[local].kind).bits = local;
+    push(AbstractValue::Type::local, locals_[local].kind, kNoReg, local);
 }
 
 /// Takes the top value off. A register it owns stays taken until release().
@@ -192,6 +209,16 @@ inline AbstractValue SinglePassCompiler<M>::pop() {
 template <class M>
 inline void SinglePassCompiler<M>::release(const AbstractValue& value) {
     if (value.type == AbstractValue::Type::reg) free_.add(value.reg);
+}
+
+/// What pop() and release() do for a value that leaves the stack from above `flushed_`.
+template <class M>
+inline void SinglePassCompiler<M>::let_go(const AbstractValue& value) {
+    if (value.type == AbstractValue::Type::reg) {
+        free_.add(value.reg);
+    } else if (value.type == AbstractValue::Type::local) {
+        --locals_[value.bits].deferred;
+    }
 }
 
 template <class M>
@@ -254,7 +281,8 @@ Reg SinglePassCompiler<M>::allocate_slowly(RegSet wanted) {
         }
     }
     if (candidates.empty()) [[unlikely]] {  // no instruction holds that many: a fault of a handler
-        stopped_ = exhausted_ = true;
+        exhausted_ = true;
+        stop();
         candidates = allocatable_ & wanted;
     }
     const Reg reg = candidates.first();

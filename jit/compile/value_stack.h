@@ -17,6 +17,8 @@ public:
     [[nodiscard]] const AbstractValue& operator[](std::size_t index) const noexcept { return begin_[index]; }
     [[nodiscard]] AbstractValue& back() noexcept { return end_[-1]; }
     [[nodiscard]] const AbstractValue& back() const noexcept { return end_[-1]; }
+    /// The value below the top.
+    [[nodiscard]] AbstractValue& second() noexcept { return end_[-2]; }
     /// Bytes of operand slots up to the top value's.
     [[nodiscard]] std::uint32_t depth() const noexcept { return end_[-1].depth; }
 
@@ -26,8 +28,10 @@ public:
             grow();
         return *end_++;
     }
-    void pop_back() noexcept { --end_; }
+    void pop_back(std::ptrdiff_t count = 1) noexcept { end_ -= count; }
     void clear() noexcept { end_ = begin_; }
+    /// Whether the next push() has room: what must not be slowed by its growing pushes elsewhere then.
+    [[nodiscard]] bool has_room() const noexcept { return end_ != limit_; }
 
 private:
     static constexpr std::size_t kFirst = 64;

@@ -39,16 +39,15 @@ private:
     [[nodiscard]] bool run_body() {
         sink_.begin(*type_, std::span(locals_, local_count_), position_);
         while (position_.next != position_.end) {
-            if constexpr (requires { sink_.stopped(); }) {
-                if (sink_.stopped()) [[unlikely]]
-                    return true;
-            }
+            position_.opcode = position_.next;
             if (sp_ > limit_ && !reserve(0)) [[unlikely]]
                 return false;
-            position_.offset = body_offset_ + static_cast<std::uint32_t>(position_.next - body_);
-            const std::uint8_t byte = *position_.next++;
-            if (!dispatch<false>(static_cast<Opcode>(byte))) [[unlikely]]
+            ++position_.next;
+            if (!dispatch<false>(static_cast<Opcode>(*position_.opcode))) [[unlikely]]
                 return false;
+        }
+        if constexpr (requires { sink_.stopped(); }) {
+            if (sink_.stopped()) return true;
         }
         if (has_frames()) return fail(ErrorKind::malformed, "unexpected end: the function's body must end in `end`");
         sink_.finish();
@@ -249,6 +248,16 @@ private:
     }
     template <Opcode op>
     [[nodiscard]] bool load() {
+        std::uint32_t offset = 0;
+        if (sp_ > floor_ && sp_[-1] == ValType(Kind::i32) && read_usual_mem_arg(natural_align_log2(op), offset)) [[likely]] {
+            sp_[-1] = signature(op).result_kinds[0];
+            if (live_) sink_.template usual_load<op>(offset);
+            return true;
+        }
+        return any_load<op>();
+    }
+    template <Opcode op>
+    [[gnu::noinline]] bool any_load() {
         MemArg arg;
         if (!access<op>(arg)) return false;
         if (live_) sink_.template load<op>(arg);
@@ -256,6 +265,17 @@ private:
     }
     template <Opcode op>
     [[nodiscard]] bool store() {
+        std::uint32_t offset = 0;
+        if (operands() >= 2 && sp_[-1] == ValType(signature(op).param_kinds[1]) && sp_[-2] == ValType(Kind::i32) &&
+            read_usual_mem_arg(natural_align_log2(op), offset)) [[likely]] {
+            sp_ -= 2;
+            if (live_) sink_.template usual_store<op>(offset);
+            return true;
+        }
+        return any_store<op>();
+    }
+    template <Opcode op>
+    [[gnu::noinline]] bool any_store() {
         MemArg arg;
         if (!access<op>(arg)) return false;
         if (live_) sink_.template store<op>(arg);
@@ -323,6 +343,16 @@ private:
     // --- variables, parametric ---------------------------------------------------------------------------------------
 
     [[nodiscard]] bool local_get() {
+        const std::uint8_t* const at = position_.next;
+        if (at == position_.end || *at >= plain_locals_) [[unlikely]]
+            return any_local_get();
+        const std::uint32_t local = *at;
+        position_.next = at + 1;
+        push(locals_[local]);
+        if (live_) sink_.local_get(local);
+        return true;
+    }
+    [[gnu::noinline]] bool any_local_get() {
         std::uint32_t local = 0;
         ValType type;
         if (!read_local(local, type) || (tracks_init_ && !check_initialised(local))) return false;
@@ -472,7 +502,7 @@ private:
     void give_hint() {
         if (hint_ == hint_end_) [[likely]]
             return;
-        const std::uint32_t here = position_.offset - body_offset_;
+        const auto here = static_cast<std::uint32_t>(position_.opcode - body_);
         while (hint_ != hint_end_ && hint_->offset < here) ++hint_;
         if (hint_ != hint_end_ && hint_->offset == here) sink_.branch_hint(hint_->likely);
     }

@@ -12,6 +12,7 @@ FunctionPassBase::FunctionPassBase(const Module& module, FeatureSet features, Fu
     : module_(module), features_(features), state_(state) {
     if (!module.memories.empty()) {
         has_memory0_ = true;
+        usual_memory0_ = !module.memories[0].limits.is_64;
         memory0_address_ = module.memories[0].address_kind();
         memory0_max_offset_ = module.memories[0].limits.is_64 ? ~std::uint64_t{0} : 0xFFFF'FFFF;
     }
@@ -21,8 +22,8 @@ bool FunctionPassBase::begin_function(std::uint32_t function, std::span<const st
     function_ = function;
     type_ = &func_type(module_.functions[function].type);
     body_ = body.data();
-    body_offset_ = module_.functions[function].body_offset;
-    position_ = {body.data(), body.data() + body.size(), body_offset_};
+    position_ = {body.data(), body.data() + body.size(), body.data(), 
+                 reinterpret_cast<std::uintptr_t>(body.data()) - module_.functions[function].body_offset};
     br_tables_ = 0;
     live_ = true;
     tracks_init_ = false;
@@ -71,6 +72,7 @@ bool FunctionPassBase::read_locals() {
     }
     locals_ = state_.locals_.data();
     local_count_ = static_cast<std::uint32_t>(state_.locals_.size());
+    plain_locals_ = tracks_init_ ? 0 : std::min<std::uint32_t>(local_count_, 0x80);
     return true;
 }
 
@@ -88,8 +90,8 @@ void FunctionPassBase::reset_initialised(std::uint32_t height) {
 
 bool FunctionPassBase::fail(ErrorKind kind, std::string_view message) {
     std::string where = "function " + std::to_string(function_);
-    const std::uint8_t* at = body_ + (position_.offset - body_offset_);
-    if (position_.offset == body_offset_) {
+    const std::uint8_t* at = position_.opcode;
+    if (at == body_) {
         where += ", locals";
     } else if (at < position_.end) {
         const std::uint8_t prefix = *at >= 0xFB && *at <= 0xFE ? *at++ : std::uint8_t{0};
@@ -101,7 +103,7 @@ bool FunctionPassBase::fail(ErrorKind kind, std::string_view message) {
         }
         if (is_opcode(prefix, code)) where += ", " + std::string(text(static_cast<Opcode>(opcode_page(prefix) + code)));
     }
-    error_ = Error{kind, where + ": " + std::string(message), position_.offset};
+    error_ = Error{kind, where + ": " + std::string(message), position_.offset()};
     return false;
 }
 
@@ -117,7 +119,7 @@ bool FunctionPassBase::refuse(Feature feature) { return fail(ErrorKind::unsuppor
 
 template <class Read>
 bool FunctionPassBase::read_with_cursor(Read&& read) {
-    Cursor in({position_.next, position_.end}, body_offset_ + static_cast<std::uint64_t>(position_.next - body_));
+    Cursor in({position_.next, position_.end}, reinterpret_cast<std::uintptr_t>(position_.next) - position_.origin);
     if (!read(in, TypeContext{module_.types, features_})) return fail(in.error().kind, in.error().message);
     position_.next = in.next();
     return true;

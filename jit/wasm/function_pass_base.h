@@ -124,6 +124,20 @@ protected:
         }
         return read_mem_arg_slow(natural_align, exact_align, out, address);
     }
+    /// Reads the memory argument of an access in its usual form: memory 0, a 32-bit one, an alignment of one byte and an offset of one or
+    /// two, and something behind. In every other case it reads nothing.
+    [[nodiscard, gnu::always_inline]] bool read_usual_mem_arg(std::uint32_t natural_align, std::uint32_t& offset) {
+        const std::uint8_t* const at = position_.next;
+        if (position_.end - at < 4 || at[0] > natural_align || !usual_memory0_) [[unlikely]]
+            return false;
+        offset = at[1];
+        position_.next = at + 2;
+        if (offset < 0x80) [[likely]]
+            return true;
+        offset = (offset & 0x7f) | static_cast<std::uint32_t>(at[2]) << 7;
+        position_.next = at[2] < 0x80 ? at + 3 : at;
+        return at[2] < 0x80;
+    }
     [[nodiscard]] bool read_block_type(BlockType& out) {
         if (position_.next != position_.end && *position_.next == 0x40) [[likely]] {
             ++position_.next;
@@ -292,17 +306,18 @@ protected:
     ValType* floor_ = nullptr;
     ValType* limit_ = nullptr;  ///< the end of the operand array less the slack
     const std::uint8_t* body_ = nullptr;
-    std::uint32_t body_offset_ = 0;
     std::uint32_t function_ = 0;
     std::uint32_t br_tables_ = 0;
     bool live_ = true;          ///< the code here is reachable
     bool has_memory0_ = false;
+    bool usual_memory0_ = false;  ///< it is a 32-bit one
     bool tracks_init_ = false;  ///< some local has no default value
     ValType memory0_address_;
     std::uint64_t memory0_max_offset_ = 0;
     const FuncType* type_ = nullptr;
     const ValType* locals_ = nullptr;
     std::uint32_t local_count_ = 0;
+    std::uint32_t plain_locals_ = 0;  ///< locals below this can be read just so, their indices being bytes
     const BranchHint* hint_ = nullptr;
     const BranchHint* hint_end_ = nullptr;
     Error error_;

@@ -8,7 +8,7 @@
 //  - Control frames entered in unreachable code never reach the sink, nor does anything inside them. So depths that the
 //    sink is given count only frames that it has seen (all frames around reachable code are such).
 //  - `else_` and `end` of a frame that the sink has seen are always called; they say whether the code before was reachable.
-//  - A sink may have `bool stopped() const`: asked before each instruction; true ends the pass at once, with success.
+//  - A sink may end the pass: it moves `next` to `end` and has `bool stopped() const` that then is true; the pass succeeds.
 //  - Opcode arguments are template arguments: dispatch costs nothing.
 //  - Operand types need no looking up: the sink keeps its own abstract stack, of Kinds.
 #pragma once
@@ -21,12 +21,17 @@
 
 namespace pollux::wasm {
 
-/// Where the pass is; read by the sink. `next` points at the opcode after the current instruction and its immediates (a
+/// Where the pass is; read by the sink, which writes it only to end the pass. `next` points at the opcode after the current instruction and its immediates (a
 /// body ends in `end`, so it is always readable); a sink may peek at it, never beyond an opcode byte and a one-byte LEB.
 struct PassPosition {
     const std::uint8_t* next = nullptr;
     const std::uint8_t* end = nullptr;  ///< one past the last byte of the body
-    std::uint32_t offset = 0;           ///< of the current opcode in the module: what traps and backtraces report
+    const std::uint8_t* opcode = nullptr;  ///< the current instruction
+    std::uintptr_t origin = 0;             ///< where the module's first byte is, or would be
+    /// Of the current opcode in the module: what traps and backtraces report.
+    [[nodiscard]] std::uint32_t offset() const noexcept {
+        return static_cast<std::uint32_t>(reinterpret_cast<std::uintptr_t>(opcode) - origin);
+    }
 };
 
 // clang-format off
@@ -34,7 +39,7 @@ struct PassPosition {
 struct ValidateSink {
     // --- framing ---------------------------------------------------------------------------------------------------
     /// Once, after the local declarations: `locals` are the parameters followed by the declared locals.
-    void begin(const FuncType& /*type*/, std::span<const ValType> /*locals*/, const PassPosition& /*position*/) {}
+    void begin(const FuncType& /*type*/, std::span<const ValType> /*locals*/, PassPosition& /*position*/) {}
     /// Once, after the final `end` (which is also reported by `end`). The function's implicit frame has depth max.
     void finish() {}
 
@@ -54,6 +59,9 @@ struct ValidateSink {
     // --- memory ----------------------------------------------------------------------------------------------------
     template <Opcode> void load(const MemArg&) {}    ///< also v128 loads: extending, splat, zero
     template <Opcode> void store(const MemArg&) {}
+    /// The same, where memory 0 is meant, it is a 32-bit one, and another byte of the body follows.
+    template <Opcode kOp> void usual_load(std::uint32_t /*offset*/) {}
+    template <Opcode kOp> void usual_store(std::uint32_t /*offset*/) {}
     template <Opcode> void load_lane(const MemArg&, std::uint8_t /*lane*/) {}
     template <Opcode> void store_lane(const MemArg&, std::uint8_t /*lane*/) {}
     template <Opcode> void atomic(const MemArg&) {}  ///< load, store, rmw, cmpxchg, wait, notify by opcode

@@ -20,7 +20,7 @@ struct FunctionRecorder : ValidateSink {
     void add(const std::string& text) { log += (log.empty() ? "" : " ") + text; }
     static std::string flag(bool reachable) { return reachable ? "" : "(dead)"; }
 
-    void begin(const FuncType&, std::span<const ValType> locals, const PassPosition& at) {
+    void begin(const FuncType&, std::span<const ValType> locals, PassPosition& at) {
         position = &at;
         add("begin:" + std::to_string(locals.size()));
     }
