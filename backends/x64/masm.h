@@ -155,6 +155,7 @@ public:
     void fp_binary_load(FpBinOp op, Width width, Reg d, Reg a, Address b);
     void guest_store(StoreOp op, const Address& address, Operand s);
     [[gnu::always_inline]] inline void usual_load(LoadOp op, Reg d, Reg index, std::int32_t offset);
+    [[gnu::always_inline]] inline void usual_store_immediate(StoreOp op, Reg index, std::int32_t offset, std::int32_t value);
     [[gnu::always_inline]] inline void usual_store(StoreOp op, Reg index, std::int32_t offset, Reg s);
     void check_bounds(Width width, Reg index, std::uint64_t end, std::int32_t cell_offset);
 

@@ -108,6 +108,11 @@ inline void Masm::usual_store(StoreOp op, Reg index, std::int32_t offset, Reg s)
     store_to(op, target, s);
 }
 
+inline void Masm::usual_store_immediate(StoreOp op, Reg index, std::int32_t offset, std::int32_t value) {
+    guest_access();
+    emitter_.put<stencil::store_imm>(op, stencil::Memory(kMemoryBase, index, 0, offset), value);
+}
+
 // --- integers ----------------------------------------------------------------------------------------------------------------
 
 inline void Masm::alu(AluOp op, Width width, Reg d, Reg a, Operand b) {

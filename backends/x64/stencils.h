@@ -263,7 +263,7 @@ inline Byte* cmovcc(Byte* at, unsigned condition, Width width, Reg d, Reg s) noe
     }
 }
 /// b8 … b64; sign-extended for b64.
-inline Byte* store_imm(Byte* at, StoreOp op, const Memory& m, std::int32_t value) noexcept {
+[[gnu::always_inline]] inline Byte* store_imm(Byte* at, StoreOp op, const Memory& m, std::int32_t value) noexcept {
     switch (op) {
         case StoreOp::b8:
             at = detail::reg_mem<0xc6>(at, false, 0, m);

@@ -37,7 +37,7 @@ struct AbstractValue {
     };
     Type type = Type::constant;
     Kind kind = Kind::i32;
-    Reg reg = kNoReg;
+    Reg reg = kNoReg;         ///< local: its home
     std::uint8_t unused = 0;
     std::uint32_t depth = 0;  ///< bytes of operand slots up to and including its own
     std::uint64_t bits = 0;
@@ -53,7 +53,7 @@ struct AbstractValue {
     [[nodiscard]] bool is_local(std::uint32_t local) const noexcept { return type == Type::local && bits == local; }
 };
 
-struct Local {
+struct alignas(16) Local {
     Kind kind = Kind::i32;
     Reg home = kNoReg;               ///< never changes
     std::int32_t slot = 0;           ///< offset from the frame pointer

@@ -173,11 +173,17 @@ bool SinglePassCompiler<M>::next_takes_load() const {
 /// Whether the next instruction decides where the load's result goes.
 template <class M>
 template <wasm::Opcode kOp>
-constexpr bool SinglePassCompiler<M>::concerns_load(Opcode next) {
-    return next == Opcode::LocalSet || next == Opcode::LocalTee || takes_load<kOp>(next);
+bool SinglePassCompiler<M>::concerns_load(std::uint8_t next) {
+    static constexpr auto kConcerns = [] {
+        std::array<bool, 256> table{};
+        for (std::size_t i = 0; i < table.size(); ++i) table[i] = takes_load<kOp>(static_cast<Opcode>(i));
+        table[static_cast<std::size_t>(Opcode::LocalSet)] = table[static_cast<std::size_t>(Opcode::LocalTee)] = true;
+        return table;
+    }();
+    return kConcerns[next];
 }
 
-/// A load whose index is in a register and whose result goes to any register is one instruction, and the value on the stack is changed in
+/// A load whose index is no constant and whose result goes to any register is one instruction, and the value on the stack is changed in
 /// place. Everything else is load()'s.
 template <class M>
 template <wasm::Opcode kOp>
@@ -186,9 +192,13 @@ inline void SinglePassCompiler<M>::usual_load(std::uint32_t offset) {
     constexpr RegSet kWanted = wasm::is_fp(kKind) ? kAllFp : kAllGp;
     if constexpr (kKind != Kind::v128) {
         AbstractValue& top = stack_.back();
-        const Reg index = register_of(top);
+        if (!usual_accesses_ || concerns_load<kOp>(*position_->next)) [[unlikely]]
+            return load<kOp>({.offset = offset});
+        Reg index = register_of(top);
+        if (!index.valid()) [[unlikely]]
+            index = bring_top_to_register();
         const RegSet available = (free_ & kWanted) - cached_;
-        if (usual_accesses_ && index.valid() && !available.empty() && !concerns_load<kOp>(static_cast<Opcode>(*position_->next))) [[likely]] {
+        if (index.valid() && !available.empty()) [[likely]] {
             const bool reuse = !wasm::is_fp(kKind) && top.type == AbstractValue::Type::reg;
             if (!reuse) let_go(top);
             const Reg d = reuse ? index : available.first();
@@ -201,7 +211,7 @@ inline void SinglePassCompiler<M>::usual_load(std::uint32_t offset) {
     load<kOp>({.offset = offset});
 }
 
-/// The same for a store of a register or of a constant that an instruction can hold.
+/// The same for a store to where a register points: of a register, or of a constant that an instruction can hold.
 template <class M>
 template <wasm::Opcode kOp>
 inline void SinglePassCompiler<M>::usual_store(std::uint32_t offset) {
@@ -210,12 +220,17 @@ inline void SinglePassCompiler<M>::usual_store(std::uint32_t offset) {
         const AbstractValue& value = stack_.back();
         const Reg index = register_of(stack_.second());
         const Reg from = register_of(value);
-        if (usual_accesses_ && index.valid() && from.valid()) [[likely]] {
-            let_go(value);
-            let_go(stack_.second());
-            stack_.pop_back(2);
-            masm_.set_wasm_offset(position_->offset());
-            return masm_.usual_store(kStore, index, static_cast<std::int32_t>(offset), from);
+        if (usual_accesses_ && index.valid()) [[likely]] {
+            const auto at = static_cast<std::int32_t>(offset);
+            const bool constant = value.is_constant() && (kStore != StoreOp::b64 || value.bits + 0x8000'0000 <= 0xffff'ffff);
+            if (from.valid() || (constant && kStore <= StoreOp::b64)) {
+                let_go(value);
+                let_go(stack_.second());
+                stack_.pop_back(2);
+                masm_.set_wasm_offset(position_->offset());
+                if (from.valid()) return masm_.usual_store(kStore, index, at, from);
+                return masm_.usual_store_immediate(kStore, index, at, static_cast<std::int32_t>(value.bits));
+            }
         }
     }
     store<kOp>({.offset = offset});

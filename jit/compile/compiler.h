@@ -192,6 +192,7 @@ private:
 
     [[gnu::always_inline]] inline Reg use(AbstractValue& value, RegSet except = {});
     [[gnu::noinline]] Reg bring_to_register(AbstractValue& value, RegSet except);
+    [[gnu::noinline]] Reg bring_top_to_register();
     Operand operand(AbstractValue& value);
     Operand register_or_slot(AbstractValue& value);
     void load_value(const AbstractValue& value, Reg to);
@@ -271,7 +272,7 @@ private:
     template <Opcode kOp>
     [[nodiscard]] static constexpr bool takes_load(Opcode consumer);
     template <Opcode kOp>
-    [[nodiscard]] static constexpr bool concerns_load(Opcode next);
+    [[nodiscard]] static bool concerns_load(std::uint8_t next);
     template <class Emit>
     void with_pending_load(Kind kind, const Emit& emit);
     [[nodiscard]] bool explicit_bounds(std::uint32_t memory) const;

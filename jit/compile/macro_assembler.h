@@ -225,6 +225,7 @@ public:
     /// The same of most accesses: to memory 0, at base + index + offset, of scalars.
     void usual_load(LoadOp, Reg d, Reg index, std::int32_t offset);
     void usual_store(StoreOp, Reg index, std::int32_t offset, Reg s);
+    void usual_store_immediate(StoreOp, Reg index, std::int32_t offset, std::int32_t value);  ///< b8 … b64: sign-extended
     void guest_load(LoadOp, Reg d, const Address&);
     void alu_load(AluOp, Width, Reg d, Reg a, Address b);  ///< d = a op [b]; trap site
     void fp_binary_load(FpBinOp, Width, Reg d, Reg a, Address b);  ///< add, sub, mul, div; trap site

@@ -193,7 +193,7 @@ inline void SinglePassCompiler<M>::push_reg(Kind kind, Reg reg) {
 template <class M>
 inline void SinglePassCompiler<M>::push_local(std::uint32_t local) {
     ++locals_[local].deferred;
-    push(AbstractValue::Type::local, locals_[local].kind, kNoReg, local);
+    push(AbstractValue::Type::local, locals_[local].kind, locals_[local].home, local);
 }
 
 /// Takes the top value off. A register it owns stays taken until release().
@@ -331,8 +331,7 @@ template <class M>
 inline Reg SinglePassCompiler<M>::register_of(const AbstractValue& value) const {
     if (value.type == AbstractValue::Type::reg) return value.reg;
     if (value.type != AbstractValue::Type::local) return kNoReg;
-    const Reg home = locals_[value.bits].home;
-    return home.valid() && homes_.valid.has(home) ? home : kNoReg;
+    return value.reg.valid() && homes_.valid.has(value.reg) ? value.reg : kNoReg;
 }
 
 /// The same, or a temporary that still holds the local. A move of several values has to know it before any of them is written.
@@ -347,6 +346,18 @@ template <class M>
 inline Reg SinglePassCompiler<M>::use(AbstractValue& value, RegSet except) {
     const Reg reg = register_of(value);
     return reg.valid() ? reg : bring_to_register(value, except);
+}
+
+/// The same for the value on top of the stack, which stays there.
+template <class M>
+Reg SinglePassCompiler<M>::bring_top_to_register() {
+    AbstractValue& top = stack_.back();
+    if (top.is_constant()) return kNoReg;
+    AbstractValue value = pop();
+    const Reg reg = bring_to_register(value, {});
+    if (value.type == AbstractValue::Type::local) ++locals_[value.bits].deferred;
+    stack_.push() = value;
+    return reg;
 }
 
 template <class M>
