@@ -11,7 +11,6 @@
 #pragma once
 
 #include "jit/compile/compiler.h"
-#include "jit/compile/loop_scan.h"
 
 namespace pollux {
 
@@ -217,8 +216,8 @@ void SinglePassCompiler<M>::block(const wasm::BlockType& type) {
 template <class M>
 void SinglePassCompiler<M>::settle_homes_for_loop() {
     LoopUse use;
-    if (tuning.scan_loops) use = LoopScan(position_->next, position_->end, locals_).run();
-    if (!use.complete) use = {.touched = assigned_homes_, .written = assigned_homes_};
+    if (tuning.scan_loops) use = loop_scan_(position_->next, position_->end, locals_);
+    if (!use.complete) use = {.touched = assigned_homes_, .written = assigned_homes_, .calls = true};
     if (use.calls) save_homes();
     for (RegSet missing = use.touched - homes_.valid; !missing.empty();) {
         const Reg home = missing.first();

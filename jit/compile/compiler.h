@@ -24,6 +24,7 @@
 #include "jit/abi/calling_convention.h"
 #include "jit/base/tuning.h"
 #include "jit/compile/abstract_value.h"
+#include "jit/compile/loop_scan.h"
 #include "jit/compile/macro_assembler.h"
 #include "jit/compile/parallel_move.h"
 #include "jit/compile/value_stack.h"
@@ -390,6 +391,7 @@ private:
     std::size_t flushed_ = 0;            ///< values below this index are constants or spilled
     std::vector<Local> locals_;
     std::vector<ControlFrame> frames_;
+    LoopScan loop_scan_;
     std::vector<Catch> catches_;         ///< clauses of the open try_tables
     std::uint32_t next_region_ = 0;
     std::vector<SlowPath> slow_paths_;

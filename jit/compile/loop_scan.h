@@ -1,7 +1,7 @@
 // A look at a loop's body before it is compiled: which locals it touches and whether it calls.
 //
-// In: the bytes behind the `loop` instruction, not validated yet. Out: what the loop header should keep in homes. It decides only how
-// good the code is: any answer is correct, so unknown bytes just end the scan as "everything".
+// In: the bytes behind a `loop` instruction, not validated yet. Out: what the loop header should keep in homes. It decides only how
+// good the code is: any answer is correct, so unknown bytes just end the scan as "everything". Loops inside are answered by the same scan.
 #pragma once
 
 #include <algorithm>
@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <span>
 
+#include "jit/base/scratch_vector.h"
 #include "jit/compile/abstract_value.h"
 #include "jit/wasm/opcodes.h"
 
@@ -17,7 +18,7 @@ namespace pollux {
 struct LoopUse {
     RegSet touched;      ///< homes of locals that the body reads or writes
     RegSet written;
-    bool calls = true;
+    bool calls = false;
     bool complete = false;  ///< false: the body is too long or malformed; count on everything
 };
 
@@ -26,19 +27,47 @@ public:
     /// Bodies beyond this are taken to touch everything: keeps the whole pass linear for deeply nested code.
     static constexpr std::ptrdiff_t kMaxBytes = 4096;
 
-    LoopScan(const std::uint8_t* begin, const std::uint8_t* end, std::span<const Local> locals) noexcept
-        : at_(begin), end_(begin + std::min(end - begin, kMaxBytes)), locals_(locals) {}
+    /// Another function's loops will be asked for.
+    void clear() noexcept {
+        loops_.clear();
+        next_ = 0;
+    }
 
-    [[nodiscard]] LoopUse run() noexcept {
+    /// Of the loop whose body starts at `begin`. Loops of a function are asked for in the order of their bodies.
+    [[nodiscard]] LoopUse operator()(const std::uint8_t* begin, const std::uint8_t* end, std::span<const Local> locals) {
+        while (next_ != loops_.size() && loops_[next_].begin < begin) ++next_;
+        if (next_ == loops_.size() || loops_[next_].begin != begin || !loops_[next_].use.complete) {
+            clear();
+            at_ = begin;
+            end_ = begin + std::min(end - begin, kMaxBytes);
+            locals_ = locals;
+            ok_ = true;
+            scan();
+        }
+        return loops_[next_].use;
+    }
+
+private:
+    struct Loop {
+        const std::uint8_t* begin = nullptr;
+        std::uint32_t outer = 0;  ///< in loops_
+        std::uint32_t depth = 0;  ///< of blocks
         LoopUse use;
-        use.calls = false;
-        for (int depth = 1; at_ < end_ && ok_;) {
+    };
+
+    /// Fills loops_ with the loop at at_ and those in it. What is not closed when the scan must give up stays incomplete.
+    void scan() {
+        std::uint32_t depth = 0;
+        std::uint32_t open = 0;
+        LoopUse use;  // of loops_[open], so far
+        loops_.push_back({.begin = at_, .use = {}});
+        while (at_ < end_ && ok_) {
             const std::uint8_t byte = *at_++;
             switch (kSteps[byte]) {
                 case Step::nothing: continue;
                 case Step::integer: leb(); continue;
                 case Step::access:
-                    if (!memarg()) return use;
+                    if (!memarg()) return;
                     continue;
                 case Step::read:  use.touched = use.touched | home(leb()); continue;
                 case Step::write: {
@@ -47,31 +76,45 @@ public:
                     use.written = use.written | written;
                     continue;
                 }
-                case Step::open: ++depth; break;
-                case Step::end:
-                    if (--depth == 0) {
-                        use.complete = ok_;
-                        return use;
+                case Step::open:
+                    ++depth;
+                    if (!skip(kImmediates[byte])) return;
+                    if (byte == static_cast<std::uint8_t>(wasm::Opcode::Loop)) {
+                        loops_[open].use = use;
+                        use = {};
+                        loops_.push_back({.begin = at_, .outer = open, .depth = depth, .use = {}});
+                        open = static_cast<std::uint32_t>(loops_.size() - 1);
                     }
                     continue;
+                case Step::end: {
+                    Loop& loop = loops_[open];
+                    if (loop.depth != depth--) continue;
+                    loop.use = use;
+                    loop.use.complete = ok_;
+                    if (open == 0) return;
+                    open = loop.outer;
+                    const LoopUse& outer = loops_[open].use;
+                    use.touched = use.touched | outer.touched;
+                    use.written = use.written | outer.written;
+                    use.calls |= outer.calls;
+                    continue;
+                }
                 case Step::call:  use.calls = true; break;
                 case Step::other: break;
             }
             if (byte >= 0xFB && byte <= 0xFE) {
                 const std::uint64_t code = leb();
-                if (!wasm::is_opcode(byte, static_cast<std::uint32_t>(std::min<std::uint64_t>(code, 0xffff'ffff)))) return use;
+                if (!wasm::is_opcode(byte, static_cast<std::uint32_t>(std::min<std::uint64_t>(code, 0xffff'ffff)))) return;
                 const auto prefixed = static_cast<wasm::Opcode>(wasm::opcode_page(byte) + code);
                 if (wasm::group(prefixed) == wasm::Group::memory || wasm::group(prefixed) == wasm::Group::table || makes_array(prefixed))
                     use.calls = true;
-                if (!skip(wasm::immediate(prefixed))) return use;
+                if (!skip(wasm::immediate(prefixed))) return;
             } else if (!skip(kImmediates[byte])) {
-                return use;
+                return;
             }
         }
-        return use;
     }
 
-private:
     using Immediate = wasm::Immediate;
 
     static constexpr std::array<Immediate, 256> kImmediates = [] {
@@ -222,8 +265,10 @@ private:
         return ok_;
     }
 
-    const std::uint8_t* at_;
-    const std::uint8_t* end_;
+    ScratchVector<Loop> loops_;  ///< in the order of their bodies
+    std::size_t next_ = 0;
+    const std::uint8_t* at_ = nullptr;
+    const std::uint8_t* end_ = nullptr;
     std::span<const Local> locals_;
     bool ok_ = true;
 };

@@ -50,6 +50,7 @@ void SinglePassCompiler<M>::begin(const wasm::FuncType& type, std::span<const Va
     clear_scratch(frames_);
     clear_scratch(locals_);
     flushed_ = 0;
+    loop_scan_.clear();
     clear_scratch(catches_);
     clear_scratch(slow_paths_);
     clear_scratch(saved_registers_);

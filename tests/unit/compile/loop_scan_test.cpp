@@ -10,7 +10,7 @@ namespace {
 
 LoopUse scan(const std::vector<std::uint8_t>& body) {
     const std::vector<Local> locals = {{.kind = Kind::i32, .home = gp(1)}, {.kind = Kind::i32, .home = gp(2)}, {.kind = Kind::i32}};
-    return LoopScan(body.data(), body.data() + body.size(), locals).run();
+    return LoopScan()(body.data(), body.data() + body.size(), locals);
 }
 
 TEST(LoopScan, ReadsAndWrites) {
@@ -31,6 +31,29 @@ TEST(LoopScan, NestedBlocksEndWhereTheyEnd) {
     const LoopUse use = scan({0x02, 0x40, 0x03, 0x40, 0x0b, 0x0b, 0x20, 0, 0x0b});
     EXPECT_TRUE(use.complete);
     EXPECT_EQ(use.touched, RegSet::of(gp(1)));
+}
+
+TEST(LoopScan, LoopsInsideAreAnsweredByTheSameScan) {
+    // local.get 0, loop (local.set 1, loop (call 0) end) end, loop (local.get 0) end, end
+    const std::vector<std::uint8_t> body = {0x20, 0,    0x03, 0x40, 0x21, 1, 0x03, 0x40, 0x10, 0,
+                                            0x0b, 0x0b, 0x03, 0x40, 0x20, 0, 0x0b, 0x0b};
+    const std::vector<Local> locals = {{.kind = Kind::i32, .home = gp(1)}, {.kind = Kind::i32, .home = gp(2)}};
+    const std::uint8_t* const end = body.data() + body.size();
+    const RegSet first = RegSet::of(gp(1));
+    const RegSet second = RegSet::of(gp(2));
+    LoopScan scan;
+    const auto check = [&](std::size_t at, RegSet touched, RegSet written, bool calls) {
+        for (const LoopUse& use : {scan(body.data() + at, end, locals), LoopScan()(body.data() + at, end, locals)}) {
+            EXPECT_TRUE(use.complete);
+            EXPECT_EQ(use.touched, touched) << at;
+            EXPECT_EQ(use.written, written) << at;
+            EXPECT_EQ(use.calls, calls) << at;
+        }
+    };
+    check(0, first | second, second, true);
+    check(4, second, second, true);
+    check(8, {}, {}, true);
+    check(14, first, {}, false);
 }
 
 TEST(LoopScan, ImmediatesAreNotOpcodes) {
