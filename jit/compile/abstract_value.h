@@ -13,8 +13,6 @@
 // So a slot belongs to one value, spilling never moves anything, and values agree on their slots at merges.
 #pragma once
 
-#include <array>
-#include <bit>
 #include <cstdint>
 
 #include "jit/compile/macro_assembler.h"
@@ -38,16 +36,8 @@ struct AbstractValue {
     Type type = Type::constant;
     Kind kind = Kind::i32;
     Reg reg = kNoReg;         ///< local: its home
-    std::uint8_t unused = 0;
     std::uint32_t depth = 0;  ///< bytes of operand slots up to and including its own
     std::uint64_t bits = 0;
-
-    /// Of parts that are stored at once: what is stored part by part cannot be loaded as a whole soon after without a stall.
-    [[nodiscard]] static AbstractValue make(Type type, Kind kind, Reg reg, std::uint32_t depth, std::uint64_t bits) noexcept {
-        const std::uint64_t head = static_cast<std::uint64_t>(type) | static_cast<std::uint64_t>(kind) << 8 |
-                                   static_cast<std::uint64_t>(reg.code) << 16 | static_cast<std::uint64_t>(depth) << 32;
-        return std::bit_cast<AbstractValue>(std::array{head, bits});
-    }
 
     [[nodiscard]] bool is_constant() const noexcept { return type == Type::constant; }
     [[nodiscard]] bool is_local(std::uint32_t local) const noexcept { return type == Type::local && bits == local; }

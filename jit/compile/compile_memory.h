@@ -203,12 +203,32 @@ inline void SinglePassCompiler<M>::usual_load(std::uint32_t offset) {
             if (!reuse) let_go(top);
             const Reg d = reuse ? index : available.first();
             claim(d);
-            top = AbstractValue::make(AbstractValue::Type::reg, kKind, d, top.depth, 0);
+            top = {AbstractValue::Type::reg, kKind, d, top.depth, 0};
             masm_.set_wasm_offset(position_->offset());
             return masm_.usual_load(detail::load_op(kOp), d, index, static_cast<std::int32_t>(offset));
         }
     }
     load<kOp>({.offset = offset});
+}
+
+template <class M>
+inline void SinglePassCompiler<M>::load_at_local(std::uint32_t local, std::uint32_t offset) {
+    const Reg home = locals_[local].home;
+    const RegSet available = (free_ & kAllGp) - cached_;
+    if (!usual_accesses_ || !home.valid() || !homes_.valid.has(home) || available.empty() || !stack_.has_room() ||
+        concerns_load<Opcode::I32Load>(*position_->next)) [[unlikely]]
+        return any_load_at_local(local, offset);
+    const Reg d = available.first();
+    free_.remove(d);
+    push_value(AbstractValue::Type::reg, Kind::i32, d, 0);
+    masm_.set_wasm_offset(position_->offset());
+    masm_.usual_load(LoadOp::u32, d, home, static_cast<std::int32_t>(offset));
+}
+
+template <class M>
+void SinglePassCompiler<M>::any_load_at_local(std::uint32_t local, std::uint32_t offset) {
+    push_local(local);
+    usual_load<Opcode::I32Load>(offset);
 }
 
 /// The same for a store to where a register points: of a register, or of a constant that an instruction can hold.

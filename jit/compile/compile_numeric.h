@@ -167,7 +167,7 @@ inline bool SinglePassCompiler<M>::usual_alu() {
     const auto value = static_cast<std::int32_t>(b.bits);
     claim(d);
     stack_.pop_back();
-    a = AbstractValue::make(AbstractValue::Type::reg, kWidth == Width::w32 ? Kind::i32 : Kind::i64, d, a.depth, 0);
+    a = {AbstractValue::Type::reg, kWidth == Width::w32 ? Kind::i32 : Kind::i64, d, a.depth, 0};
     if (constant) {
         masm_.alu_immediate(kAlu, kWidth, d, ra, value);
     } else {

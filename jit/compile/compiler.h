@@ -70,6 +70,8 @@ public:
     [[gnu::always_inline]] inline void usual_load(std::uint32_t offset);
     template <Opcode kOp>
     [[gnu::always_inline]] inline void usual_store(std::uint32_t offset);
+    [[gnu::always_inline]] inline void load_at_local(std::uint32_t local, std::uint32_t offset);
+    [[gnu::noinline]] void any_load_at_local(std::uint32_t local, std::uint32_t offset);
     template <Opcode kOp>
     void load_lane(const MemArg& memarg, std::uint8_t lane);
     template <Opcode kOp>

@@ -177,7 +177,7 @@ inline void SinglePassCompiler<M>::push_value(AbstractValue::Type type, Kind kin
     std::uint32_t depth = stack_.depth() + 8;
     if (kind == Kind::v128) [[unlikely]]
         depth = ((depth + 7) & ~15U) + 16;
-    stack_.push() = AbstractValue::make(type, kind, reg, depth, bits);
+    stack_.push() = {type, kind, reg, depth, bits};
     if (depth > max_depth_) max_depth_ = depth;
 }
 
@@ -212,7 +212,7 @@ inline void SinglePassCompiler<M>::release(const AbstractValue& value) {
     if (value.type == AbstractValue::Type::reg) free_.add(value.reg);
 }
 
-/// What pop() and release() do for a value that leaves the stack from above `flushed_`.
+/// What pop() and release() do for a value that leaves the stack, but for `flushed_`.
 template <class M>
 inline void SinglePassCompiler<M>::let_go(const AbstractValue& value) {
     if (value.type == AbstractValue::Type::reg) {
@@ -224,7 +224,8 @@ inline void SinglePassCompiler<M>::let_go(const AbstractValue& value) {
 
 template <class M>
 void SinglePassCompiler<M>::truncate(std::size_t height) {
-    while (stack_.size() > height) release(pop());
+    if (flushed_ > height) flushed_ = height;
+    for (; stack_.size() > height; stack_.pop_back()) let_go(stack_.back());
 }
 
 /// Takes a register that is free: whatever it still remembered is gone.

@@ -251,7 +251,13 @@ private:
         std::uint32_t offset = 0;
         if (sp_ > floor_ && sp_[-1] == ValType(Kind::i32) && read_usual_mem_arg(natural_align_log2(op), offset)) [[likely]] {
             sp_[-1] = signature(op).result_kinds[0];
-            if (live_) sink_.template usual_load<op>(offset);
+            if (live_) {
+                if constexpr (requires { sink_.template usual_load<op>(offset); }) {
+                    sink_.template usual_load<op>(offset);
+                } else {
+                    sink_.template load<op>({.offset = offset});
+                }
+            }
             return true;
         }
         return any_load<op>();
@@ -269,7 +275,13 @@ private:
         if (operands() >= 2 && sp_[-1] == ValType(signature(op).param_kinds[1]) && sp_[-2] == ValType(Kind::i32) &&
             read_usual_mem_arg(natural_align_log2(op), offset)) [[likely]] {
             sp_ -= 2;
-            if (live_) sink_.template usual_store<op>(offset);
+            if (live_) {
+                if constexpr (requires { sink_.template usual_store<op>(offset); }) {
+                    sink_.template usual_store<op>(offset);
+                } else {
+                    sink_.template store<op>({.offset = offset});
+                }
+            }
             return true;
         }
         return any_store<op>();
@@ -346,10 +358,28 @@ private:
         const std::uint8_t* const at = position_.next;
         if (at == position_.end || *at >= plain_locals_) [[unlikely]]
             return any_local_get();
-        const std::uint32_t local = *at;
-        position_.next = at + 1;
+        if constexpr (requires { sink_.load_at_local(0U, 0U); }) {
+            constexpr auto kLoad = static_cast<std::uint8_t>(Opcode::I32Load);  // the most frequent pair
+            if (position_.end - at > 4 && at[1] == kLoad && at[2] <= natural_align_log2(Opcode::I32Load) && at[3] < 0x80)
+                return load_at_local();
+        }
+        return plain_local_get();
+    }
+    [[nodiscard, gnu::always_inline]] bool plain_local_get() {
+        const std::uint32_t local = *position_.next++;
         push(locals_[local]);
         if (live_) sink_.local_get(local);
+        return true;
+    }
+    /// A local.get and the i32.load behind it, whose immediates are bytes.
+    [[nodiscard, gnu::noinline]] bool load_at_local() {
+        const std::uint8_t* const at = position_.next;
+        const std::uint32_t local = *at;
+        if (!live_ || !usual_memory0_ || locals_[local] != ValType(Kind::i32)) return plain_local_get();
+        position_.opcode = at + 1;
+        position_.next = at + 4;
+        push(Kind::i32);
+        sink_.load_at_local(local, at[3]);
         return true;
     }
     [[gnu::noinline]] bool any_local_get() {

@@ -9,6 +9,10 @@
 //    sink is given count only frames that it has seen (all frames around reachable code are such).
 //  - `else_` and `end` of a frame that the sink has seen are always called; they say whether the code before was reachable.
 //  - A sink may end the pass: it moves `next` to `end` and has `bool stopped() const` that then is true; the pass succeeds.
+//  - A sink may have short cuts, which are called in place of load, store, and local_get with an i32.load behind it:
+//        template <Opcode> void usual_load(std::uint32_t offset);     // where memory 0 is meant, a 32-bit one, and
+//        template <Opcode> void usual_store(std::uint32_t offset);    // another byte of the body follows
+//        void load_at_local(std::uint32_t local, std::uint32_t offset);
 //  - Opcode arguments are template arguments: dispatch costs nothing.
 //  - Operand types need no looking up: the sink keeps its own abstract stack, of Kinds.
 #pragma once
@@ -59,9 +63,6 @@ struct ValidateSink {
     // --- memory ----------------------------------------------------------------------------------------------------
     template <Opcode> void load(const MemArg&) {}    ///< also v128 loads: extending, splat, zero
     template <Opcode> void store(const MemArg&) {}
-    /// The same, where memory 0 is meant, it is a 32-bit one, and another byte of the body follows.
-    template <Opcode kOp> void usual_load(std::uint32_t /*offset*/) {}
-    template <Opcode kOp> void usual_store(std::uint32_t /*offset*/) {}
     template <Opcode> void load_lane(const MemArg&, std::uint8_t /*lane*/) {}
     template <Opcode> void store_lane(const MemArg&, std::uint8_t /*lane*/) {}
     template <Opcode> void atomic(const MemArg&) {}  ///< load, store, rmw, cmpxchg, wait, notify by opcode
