@@ -247,27 +247,26 @@ inline Byte* cmovcc(Byte* at, unsigned condition, Width width, Reg d, Reg s) noe
 }
 /// Of general-purpose registers, by LoadOp.
 [[gnu::always_inline]] inline Byte* load(Byte* at, LoadOp op, Reg d, const Memory& m) noexcept {
-    const unsigned reg = d.number();
-    switch (op) {
-        case LoadOp::u8:     return detail::reg_mem<0x0fb6>(at, false, reg, m);
-        case LoadOp::u16:    return detail::reg_mem<0x0fb7>(at, false, reg, m);
-        case LoadOp::s8_32:  return detail::reg_mem<0x0fbe>(at, false, reg, m);
-        case LoadOp::s16_32: return detail::reg_mem<0x0fbf>(at, false, reg, m);
-        case LoadOp::s8_64:  return detail::reg_mem<0x0fbe>(at, true, reg, m);
-        case LoadOp::s16_64: return detail::reg_mem<0x0fbf>(at, true, reg, m);
-        case LoadOp::s32_64: return detail::reg_mem<0x63>(at, true, reg, m);
-        case LoadOp::u64:    return detail::reg_mem<0x8b>(at, true, reg, m);
-        default:             return detail::reg_mem<0x8b>(at, false, reg, m);
-    }
+    struct Form {
+        bool wide, two_bytes;
+        Byte opcode;
+    };
+    constexpr Form kForms[] = {{false, true, 0xb6}, {false, true, 0xb7}, {false, false, 0x8b}, {false, true, 0xbe}, {false, true, 0xbf},
+                               {true, true, 0xbe},  {true, true, 0xbf},  {true, false, 0x63},  {true, false, 0x8b}};
+    const Form& form = kForms[static_cast<std::size_t>(op)];
+    at = detail::rex(at, form.wide, d.number(), m.index, m.base);
+    *at = 0x0f;
+    at += form.two_bytes ? 1 : 0;
+    *at = form.opcode;
+    return detail::modrm(at + 1, d.number(), m);
 }
 [[gnu::always_inline]] inline Byte* store(Byte* at, StoreOp op, const Memory& m, Reg s) noexcept {
     const unsigned reg = s.number();
-    switch (op) {
-        case StoreOp::b8:  return detail::reg_mem<0x88>(at, false, reg, m, detail::byte_needs_rex(reg));
-        case StoreOp::b16: *at = 0x66; return detail::reg_mem<0x89>(at + 1, false, reg, m);
-        case StoreOp::b64: return detail::reg_mem<0x89>(at, true, reg, m);
-        default:           return detail::reg_mem<0x89>(at, false, reg, m);
-    }
+    *at = 0x66;
+    at += op == StoreOp::b16 ? 1 : 0;
+    at = detail::rex(at, op == StoreOp::b64, reg, m.index, m.base, op == StoreOp::b8 && detail::byte_needs_rex(reg));
+    *at = op == StoreOp::b8 ? 0x88 : 0x89;
+    return detail::modrm(at + 1, reg, m);
 }
 /// b8 … b64; sign-extended for b64.
 [[gnu::always_inline]] inline Byte* store_imm(Byte* at, StoreOp op, const Memory& m, std::int32_t value) noexcept {

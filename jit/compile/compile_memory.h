@@ -145,70 +145,69 @@ consteval StoreOp store_op(wasm::Opcode op) {
 
 }  // namespace detail
 
-/// Whether an instruction can have this load as its right operand, in memory.
+/// For each opcode the set of loads, by LoadOp, that want to know that it comes next: those that can be its right operand in memory, and
+/// all before what decides where the result goes.
 template <class M>
-template <wasm::Opcode kOp>
-constexpr bool SinglePassCompiler<M>::takes_load(Opcode consumer) {
+constexpr std::array<std::uint16_t, 256> SinglePassCompiler<M>::make_load_concerns() {
     using enum wasm::Opcode;
-    if constexpr (!M::kFusesLoads)
-        return false;
-    else if constexpr (kOp == I32Load)
-        return consumer == I32Add || consumer == I32Sub || (consumer >= I32And && consumer <= I32Xor);
-    else if constexpr (kOp == I64Load)
-        return consumer == I64Add || consumer == I64Sub || (consumer >= I64And && consumer <= I64Xor);
-    else if constexpr (kOp == F32Load)
-        return consumer >= F32Add && consumer <= F32Div;
-    else if constexpr (kOp == F64Load)
-        return consumer >= F64Add && consumer <= F64Div;
-    else
-        return false;
+    std::array<std::uint16_t, 256> table{};
+    const auto set = [&](LoadOp load, auto... ops) { ((table[static_cast<std::size_t>(ops)] |= 1U << static_cast<unsigned>(load)), ...); };
+    if (M::kFusesLoads) {
+        set(LoadOp::u32, I32Add, I32Sub, I32And, I32Or, I32Xor);
+        set(LoadOp::u64, I64Add, I64Sub, I64And, I64Or, I64Xor);
+        set(LoadOp::f32, F32Add, F32Sub, F32Mul, F32Div);
+        set(LoadOp::f64, F64Add, F64Sub, F64Mul, F64Div);
+    }
+    table[static_cast<std::size_t>(LocalSet)] = table[static_cast<std::size_t>(LocalTee)] = 0xffff;
+    return table;
 }
 
 template <class M>
-template <wasm::Opcode kOp>
-bool SinglePassCompiler<M>::next_takes_load() const {
-    return position_->next != position_->end && tuning.fuse_loads && takes_load<kOp>(static_cast<Opcode>(*position_->next));
-}
-
-/// Whether the next instruction decides where the load's result goes.
-template <class M>
-template <wasm::Opcode kOp>
-bool SinglePassCompiler<M>::concerns_load(std::uint8_t next) {
-    static constexpr auto kConcerns = [] {
-        std::array<bool, 256> table{};
-        for (std::size_t i = 0; i < table.size(); ++i) table[i] = takes_load<kOp>(static_cast<Opcode>(i));
-        table[static_cast<std::size_t>(Opcode::LocalSet)] = table[static_cast<std::size_t>(Opcode::LocalTee)] = true;
-        return table;
-    }();
-    return kConcerns[next];
+bool SinglePassCompiler<M>::concerns_load(std::uint8_t next, LoadOp load) {
+    static constexpr auto kConcerns = make_load_concerns();
+    return (kConcerns[next] >> static_cast<unsigned>(load) & 1) != 0;
 }
 
 /// A load whose index is no constant and whose result goes to any register is one instruction, and the value on the stack is changed in
-/// place. Everything else is load()'s.
+/// place.
+template <class M>
+inline void SinglePassCompiler<M>::usual_load(LoadOp op, Kind kind, std::uint32_t offset) {
+    AbstractValue& top = stack_.back();
+    if (!usual_accesses_ || concerns_load(*position_->next, op)) [[unlikely]]
+        return any_load(op, kind, {.offset = offset});
+    Reg index = register_of(top);
+    if (!index.valid()) [[unlikely]]
+        index = bring_top_to_register();
+    const bool fp_class = wasm::is_fp(kind);
+    const RegSet available = (free_ & (fp_class ? kAllFp : kAllGp)) - cached_;
+    if (!index.valid() || available.empty()) [[unlikely]]
+        return any_load(op, kind, {.offset = offset});
+    const bool reuse = !fp_class && top.type == AbstractValue::Type::reg;
+    if (!reuse) let_go(top);
+    const Reg d = reuse ? index : available.first();
+    claim(d);
+    top = {AbstractValue::Type::reg, kind, d, top.depth, 0};
+    masm_.set_wasm_offset(position_->offset());
+    masm_.usual_load(op, d, index, static_cast<std::int32_t>(offset));
+}
+
+/// For all but the most frequent one, which has its own code.
+template <class M>
+void SinglePassCompiler<M>::scalar_load(LoadOp op, Kind kind, std::uint32_t offset) {
+    usual_load(op, kind, offset);
+}
+
 template <class M>
 template <wasm::Opcode kOp>
 inline void SinglePassCompiler<M>::usual_load(std::uint32_t offset) {
     constexpr Kind kKind = results(kOp)[0];
-    constexpr RegSet kWanted = wasm::is_fp(kKind) ? kAllFp : kAllGp;
-    if constexpr (kKind != Kind::v128) {
-        AbstractValue& top = stack_.back();
-        if (!usual_accesses_ || concerns_load<kOp>(*position_->next)) [[unlikely]]
-            return load<kOp>({.offset = offset});
-        Reg index = register_of(top);
-        if (!index.valid()) [[unlikely]]
-            index = bring_top_to_register();
-        const RegSet available = (free_ & kWanted) - cached_;
-        if (index.valid() && !available.empty()) [[likely]] {
-            const bool reuse = !wasm::is_fp(kKind) && top.type == AbstractValue::Type::reg;
-            if (!reuse) let_go(top);
-            const Reg d = reuse ? index : available.first();
-            claim(d);
-            top = {AbstractValue::Type::reg, kKind, d, top.depth, 0};
-            masm_.set_wasm_offset(position_->offset());
-            return masm_.usual_load(detail::load_op(kOp), d, index, static_cast<std::int32_t>(offset));
-        }
+    if constexpr (kKind == Kind::v128) {
+        load<kOp>({.offset = offset});
+    } else if constexpr (kOp == Opcode::I32Load) {
+        usual_load(LoadOp::u32, Kind::i32, offset);
+    } else {
+        scalar_load(detail::load_op(kOp), kKind, offset);
     }
-    load<kOp>({.offset = offset});
 }
 
 template <class M>
@@ -216,7 +215,7 @@ inline void SinglePassCompiler<M>::load_at_local(std::uint32_t local, std::uint3
     const Reg home = locals_[local].home;
     const RegSet available = (free_ & kAllGp) - cached_;
     if (!usual_accesses_ || !home.valid() || !homes_.valid.has(home) || available.empty() || !stack_.has_room() ||
-        concerns_load<Opcode::I32Load>(*position_->next)) [[unlikely]]
+        concerns_load(*position_->next, LoadOp::u32)) [[unlikely]]
         return any_load_at_local(local, offset);
     const Reg d = available.first();
     free_.remove(d);
@@ -233,27 +232,38 @@ void SinglePassCompiler<M>::any_load_at_local(std::uint32_t local, std::uint32_t
 
 /// The same for a store to where a register points: of a register, or of a constant that an instruction can hold.
 template <class M>
+inline void SinglePassCompiler<M>::usual_store(StoreOp op, std::uint32_t offset) {
+    const AbstractValue& value = stack_.back();
+    const Reg index = register_of(stack_.second());
+    const Reg from = register_of(value);
+    const bool constant = value.is_constant() && (op < StoreOp::b64 || (op == StoreOp::b64 && value.bits + 0x8000'0000 <= 0xffff'ffff));
+    if (!usual_accesses_ || !index.valid() || (!from.valid() && !constant)) [[unlikely]]
+        return any_store(op, {.offset = offset});
+    const auto at = static_cast<std::int32_t>(offset);
+    let_go(value);
+    let_go(stack_.second());
+    stack_.pop_back(2);
+    masm_.set_wasm_offset(position_->offset());
+    if (from.valid()) return masm_.usual_store(op, index, at, from);
+    masm_.usual_store_immediate(op, index, at, static_cast<std::int32_t>(value.bits));
+}
+
+template <class M>
+void SinglePassCompiler<M>::scalar_store(StoreOp op, std::uint32_t offset) {
+    usual_store(op, offset);
+}
+
+template <class M>
 template <wasm::Opcode kOp>
 inline void SinglePassCompiler<M>::usual_store(std::uint32_t offset) {
     constexpr StoreOp kStore = detail::store_op(kOp);
-    if constexpr (kStore != StoreOp::v128) {
-        const AbstractValue& value = stack_.back();
-        const Reg index = register_of(stack_.second());
-        const Reg from = register_of(value);
-        if (usual_accesses_ && index.valid()) [[likely]] {
-            const auto at = static_cast<std::int32_t>(offset);
-            const bool constant = value.is_constant() && (kStore != StoreOp::b64 || value.bits + 0x8000'0000 <= 0xffff'ffff);
-            if (from.valid() || (constant && kStore <= StoreOp::b64)) {
-                let_go(value);
-                let_go(stack_.second());
-                stack_.pop_back(2);
-                masm_.set_wasm_offset(position_->offset());
-                if (from.valid()) return masm_.usual_store(kStore, index, at, from);
-                return masm_.usual_store_immediate(kStore, index, at, static_cast<std::int32_t>(value.bits));
-            }
-        }
+    if constexpr (kStore == StoreOp::v128) {
+        any_store(kStore, {.offset = offset});
+    } else if constexpr (kOp == Opcode::I32Store) {
+        usual_store(kStore, offset);
+    } else {
+        scalar_store(kStore, offset);
     }
-    store<kOp>({.offset = offset});
 }
 
 /// The arithmetic that a load waited for: pops the left operand, pushes the result.
@@ -273,40 +283,55 @@ void SinglePassCompiler<M>::with_pending_load(Kind kind, const Emit& emit) {
 template <class M>
 template <wasm::Opcode kOp>
 void SinglePassCompiler<M>::load(const MemArg& memarg) {
-    prepare();
     constexpr Kind kKind = results(kOp)[0];
-    if constexpr (M::kFusesLoads) {
-        if (next_takes_load<kOp>()) {
-            load_ = access(memarg, access_bytes(kOp));
-            load_offset_ = position_->offset();
-            load_pending_ = true;
-            return;
-        }
-    }
-    const Access at = access(memarg, access_bytes(kOp));
-    const Reg d = destination(kKind, at.index);
-    if constexpr (kKind == Kind::v128 && kOp != wasm::Opcode::V128Load) {
-        masm_.simd_load(kOp, d, at.address);
+    if constexpr (kKind != Kind::v128 || kOp == wasm::Opcode::V128Load) {
+        any_load(detail::load_op(kOp), kKind, memarg);
     } else {
-        masm_.guest_load(detail::load_op(kOp), d, at.address);
+        prepare();
+        const Access at = access(memarg, access_bytes(kOp));
+        const Reg d = destination(kKind, at.index);
+        masm_.simd_load(kOp, d, at.address);
+        release(at);
+        push_result(kKind, d);
     }
+}
+
+template <class M>
+void SinglePassCompiler<M>::any_load(LoadOp op, Kind kind, const MemArg& memarg) {
+    prepare();
+    const bool has_next = position_->next != position_->end;
+    const bool fuse = has_next && tuning.fuse_loads && concerns_load(*position_->next, op) && !next_is(Opcode::LocalSet) &&
+                      !next_is(Opcode::LocalTee);
+    if (fuse) {
+        load_ = access(memarg, load_bytes(op));
+        load_offset_ = position_->offset();
+        load_pending_ = true;
+        return;
+    }
+    const Access at = access(memarg, load_bytes(op));
+    const Reg d = destination(kind, at.index);
+    masm_.guest_load(op, d, at.address);
     release(at);
-    push_result(kKind, d);
+    push_result(kind, d);
 }
 
 template <class M>
 template <wasm::Opcode kOp>
 void SinglePassCompiler<M>::store(const MemArg& memarg) {
+    any_store(detail::store_op(kOp), memarg);
+}
+
+template <class M>
+void SinglePassCompiler<M>::any_store(StoreOp op, const MemArg& memarg) {
     prepare();
-    constexpr StoreOp kStore = detail::store_op(kOp);
     AbstractValue value = pop();
     if (!value.is_constant()) use(value);
-    const Access at = access(memarg, access_bytes(kOp));
+    const Access at = access(memarg, store_bytes(op));
     if (value.is_constant()) {  // a float's bits are stored as an integer
-        constexpr StoreOp kInteger = kStore == StoreOp::f32 ? StoreOp::b32 : kStore == StoreOp::f64 ? StoreOp::b64 : kStore;
-        masm_.guest_store(kInteger, at.address, Operand::imm(static_cast<std::int64_t>(value.bits)));
+        const StoreOp integer = op == StoreOp::f32 ? StoreOp::b32 : op == StoreOp::f64 ? StoreOp::b64 : op;
+        masm_.guest_store(integer, at.address, Operand::imm(static_cast<std::int64_t>(value.bits)));
     } else {
-        masm_.guest_store(kStore, at.address, use(value));
+        masm_.guest_store(op, at.address, use(value));
     }
     release(at);
     release(at.index);

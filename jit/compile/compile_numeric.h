@@ -15,35 +15,29 @@ template <wasm::Opcode kOp>
 void SinglePassCompiler<M>::numeric() {
     using enum wasm::Opcode;
     using enum Width;
-    if constexpr (kOp == I32Add) { if (usual_alu<AluOp::add, w32>()) return; }
-    if constexpr (kOp == I32Sub) { if (usual_alu<AluOp::sub, w32>()) return; }
-    if constexpr (kOp == I32And) { if (usual_alu<AluOp::and_, w32>()) return; }
-    if constexpr (kOp == I32Or) { if (usual_alu<AluOp::or_, w32>()) return; }
-    if constexpr (kOp == I64Add) { if (usual_alu<AluOp::add, w64>()) return; }
-    prepare();
     // clang-format off: a table
-    if constexpr (kOp == I32Add) alu<AluOp::add, w32>();
-    else if constexpr (kOp == I32Sub) alu<AluOp::sub, w32>();
-    else if constexpr (kOp == I32And) alu<AluOp::and_, w32>();
-    else if constexpr (kOp == I32Or) alu<AluOp::or_, w32>();
-    else if constexpr (kOp == I32Xor) alu<AluOp::xor_, w32>();
-    else if constexpr (kOp == I64Add) alu<AluOp::add, w64>();
-    else if constexpr (kOp == I64Sub) alu<AluOp::sub, w64>();
-    else if constexpr (kOp == I64And) alu<AluOp::and_, w64>();
-    else if constexpr (kOp == I64Or) alu<AluOp::or_, w64>();
-    else if constexpr (kOp == I64Xor) alu<AluOp::xor_, w64>();
+    if constexpr (kOp == I32Add) usual_alu(AluOp::add, w32);  // the most frequent one has its own code
+    else if constexpr (kOp == I32Sub) alu(AluOp::sub, w32);
+    else if constexpr (kOp == I32And) alu(AluOp::and_, w32);
+    else if constexpr (kOp == I32Or) alu(AluOp::or_, w32);
+    else if constexpr (kOp == I32Xor) alu(AluOp::xor_, w32);
+    else if constexpr (kOp == I64Add) alu(AluOp::add, w64);
+    else if constexpr (kOp == I64Sub) alu(AluOp::sub, w64);
+    else if constexpr (kOp == I64And) alu(AluOp::and_, w64);
+    else if constexpr (kOp == I64Or) alu(AluOp::or_, w64);
+    else if constexpr (kOp == I64Xor) alu(AluOp::xor_, w64);
     else if constexpr (kOp == I32Mul) multiply<w32>();
     else if constexpr (kOp == I64Mul) multiply<w64>();
-    else if constexpr (kOp == I32Shl) shift<ShiftOp::shl, w32>();
-    else if constexpr (kOp == I32ShrS) shift<ShiftOp::shr_s, w32>();
-    else if constexpr (kOp == I32ShrU) shift<ShiftOp::shr_u, w32>();
-    else if constexpr (kOp == I32Rotl) shift<ShiftOp::rotl, w32>();
-    else if constexpr (kOp == I32Rotr) shift<ShiftOp::rotr, w32>();
-    else if constexpr (kOp == I64Shl) shift<ShiftOp::shl, w64>();
-    else if constexpr (kOp == I64ShrS) shift<ShiftOp::shr_s, w64>();
-    else if constexpr (kOp == I64ShrU) shift<ShiftOp::shr_u, w64>();
-    else if constexpr (kOp == I64Rotl) shift<ShiftOp::rotl, w64>();
-    else if constexpr (kOp == I64Rotr) shift<ShiftOp::rotr, w64>();
+    else if constexpr (kOp == I32Shl) shift(ShiftOp::shl, w32);
+    else if constexpr (kOp == I32ShrS) shift(ShiftOp::shr_s, w32);
+    else if constexpr (kOp == I32ShrU) shift(ShiftOp::shr_u, w32);
+    else if constexpr (kOp == I32Rotl) shift(ShiftOp::rotl, w32);
+    else if constexpr (kOp == I32Rotr) shift(ShiftOp::rotr, w32);
+    else if constexpr (kOp == I64Shl) shift(ShiftOp::shl, w64);
+    else if constexpr (kOp == I64ShrS) shift(ShiftOp::shr_s, w64);
+    else if constexpr (kOp == I64ShrU) shift(ShiftOp::shr_u, w64);
+    else if constexpr (kOp == I64Rotl) shift(ShiftOp::rotl, w64);
+    else if constexpr (kOp == I64Rotr) shift(ShiftOp::rotr, w64);
     else if constexpr (kOp == I32DivS) divide<DivOp::div_s, w32>();
     else if constexpr (kOp == I32DivU) divide<DivOp::div_u, w32>();
     else if constexpr (kOp == I32RemS) divide<DivOp::rem_s, w32>();
@@ -146,20 +140,25 @@ void SinglePassCompiler<M>::numeric() {
     // clang-format on
 }
 
-/// Both operands in registers, or the second a constant, and the result goes to any register: one instruction, or two, and the values on
-/// the stack are changed in place. False, with nothing done, in all other cases, which are alu()'s.
 template <class M>
-template <AluOp kAlu, Width kWidth>
-inline bool SinglePassCompiler<M>::usual_alu() {
+void SinglePassCompiler<M>::alu(AluOp op, Width width) {
+    usual_alu(op, width);
+}
+
+/// Where both operands are in registers, or the second is a constant, and the result goes to any register, the values on the stack are
+/// changed in place.
+template <class M>
+inline void SinglePassCompiler<M>::usual_alu(AluOp op, Width width) {
     AbstractValue& b = stack_.back();
     AbstractValue& a = stack_.second();
     const Reg ra = register_of(a);
+    const Reg rb = register_of(b);
     const RegSet available = (free_ & kAllGp) - cached_;
     const bool pending = shift_pending_ || load_pending_;
-    if (!usual_ || pending || !ra.valid() || available.empty() || next_is(Opcode::LocalSet) || next_is(Opcode::LocalTee)) return false;
-    const Reg rb = register_of(b);
-    const bool constant = b.is_constant() && (kWidth == Width::w32 || b.bits + 0x7fff'ffff <= 0xffff'fffe);
-    if (!constant && !rb.valid()) return false;
+    const bool constant = b.is_constant() && (width == Width::w32 || b.bits + 0x7fff'ffff <= 0xffff'fffe);
+    if (!usual_ || pending || !ra.valid() || (!constant && !rb.valid()) || available.empty() || next_is(Opcode::LocalSet) ||
+        next_is(Opcode::LocalTee)) [[unlikely]]
+        return any_alu(op, width);
     let_go(b);
     let_go(a);
     const bool own_a = a.type == AbstractValue::Type::reg;
@@ -167,48 +166,46 @@ inline bool SinglePassCompiler<M>::usual_alu() {
     const auto value = static_cast<std::int32_t>(b.bits);
     claim(d);
     stack_.pop_back();
-    a = {AbstractValue::Type::reg, kWidth == Width::w32 ? Kind::i32 : Kind::i64, d, a.depth, 0};
+    a = {AbstractValue::Type::reg, width == Width::w32 ? Kind::i32 : Kind::i64, d, a.depth, 0};
     if (constant) {
-        masm_.alu_immediate(kAlu, kWidth, d, ra, value);
+        masm_.alu_immediate(op, width, d, ra, value);
     } else {
-        masm_.alu(kAlu, kWidth, d, ra, rb);
+        masm_.alu(op, width, d, ra, rb);
     }
-    return true;
 }
 
 template <class M>
-template <AluOp kAlu, Width kWidth>
-void SinglePassCompiler<M>::alu() {
-    constexpr Kind kKind = kWidth == Width::w32 ? Kind::i32 : Kind::i64;
-    if constexpr (kAlu == AluOp::add) {
-        if (shift_pending_) {
-            shift_pending_ = false;
-            AbstractValue a = pop();
-            const Reg ra = use(a);
-            const Reg rb = use(shifted_);
-            const Reg d = destination(kKind, a, shifted_);
-            masm_.add_shifted(kWidth, d, ra, rb, shift_amount_);
-            return push_result(kKind, d);
-        }
+void SinglePassCompiler<M>::any_alu(AluOp op, Width width) {
+    prepare();
+    const Kind kind = width == Width::w32 ? Kind::i32 : Kind::i64;
+    if (shift_pending_) {
+        shift_pending_ = false;
+        AbstractValue a = pop();
+        const Reg ra = use(a);
+        const Reg rb = use(shifted_);
+        const Reg d = destination(kind, a, shifted_);
+        masm_.add_shifted(width, d, ra, rb, shift_amount_);
+        return push_result(kind, d);
     }
     if constexpr (M::kFusesLoads) {
         if (load_pending_) {
-            return with_pending_load(kKind, [&](Reg d, Reg a, const Address& b) { masm_.alu_load(kAlu, kWidth, d, a, b); });
+            return with_pending_load(kind, [&](Reg d, Reg a, const Address& b) { masm_.alu_load(op, width, d, a, b); });
         }
     }
     AbstractValue b = pop();
     AbstractValue a = pop();
-    if (kAlu != AluOp::sub && (a.is_constant() || a.type == AbstractValue::Type::spilled)) std::swap(a, b);
+    if (op != AluOp::sub && (a.is_constant() || a.type == AbstractValue::Type::spilled)) std::swap(a, b);
     const Reg ra = use(a);
     const Operand ob = operand(b);
-    const Reg d = destination(kKind, a, b);
-    masm_.alu(kAlu, kWidth, d, ra, ob);
-    push_result(kKind, d);
+    const Reg d = destination(kind, a, b);
+    masm_.alu(op, width, d, ra, ob);
+    push_result(kind, d);
 }
 
 template <class M>
 template <Width kWidth>
 void SinglePassCompiler<M>::multiply() {
+    prepare();
     constexpr Kind kKind = kWidth == Width::w32 ? Kind::i32 : Kind::i64;
     AbstractValue b = pop();
     AbstractValue a = pop();
@@ -225,15 +222,15 @@ void SinglePassCompiler<M>::multiply() {
 }
 
 template <class M>
-template <ShiftOp kShift, Width kWidth>
-void SinglePassCompiler<M>::shift() {
-    constexpr Kind kKind = kWidth == Width::w32 ? Kind::i32 : Kind::i64;
-    constexpr std::uint64_t kMask = kWidth == Width::w32 ? 31 : 63;
+void SinglePassCompiler<M>::shift(ShiftOp op, Width width) {
+    prepare();
+    const Kind kind = width == Width::w32 ? Kind::i32 : Kind::i64;
+    const std::uint64_t mask = width == Width::w32 ? 31 : 63;
     AbstractValue count = pop();
     if (count.is_constant()) {
-        const auto amount = static_cast<std::uint8_t>(count.bits & kMask);
-        const bool add_next = next_is(kWidth == Width::w32 ? Opcode::I32Add : Opcode::I64Add);
-        if (kShift == ShiftOp::shl && amount >= 1 && amount <= 3 && add_next && tuning.fuse_shifts) {
+        const auto amount = static_cast<std::uint8_t>(count.bits & mask);
+        const bool add_next = next_is(width == Width::w32 ? Opcode::I32Add : Opcode::I64Add);
+        if (op == ShiftOp::shl && amount >= 1 && amount <= 3 && add_next && tuning.fuse_shifts) {
             shifted_ = pop();
             shift_amount_ = amount;
             shift_pending_ = true;
@@ -241,18 +238,18 @@ void SinglePassCompiler<M>::shift() {
         }
         AbstractValue a = pop();
         const Reg ra = use(a);
-        const Reg d = destination(kKind, a);
-        masm_.shift(kShift, kWidth, d, ra, Operand::imm(amount));
-        return push_result(kKind, d);
+        const Reg d = destination(kind, a);
+        masm_.shift(op, width, d, ra, Operand::imm(amount));
+        return push_result(kind, d);
     }
     AbstractValue a = pop();
-    const Reg fixed = masm_.shift_count_register(kShift);
+    const Reg fixed = masm_.shift_count_register(op);
     if (!fixed.valid()) {
         const Reg rc = use(count);
         const Reg ra = use(a);
-        const Reg d = destination(kKind, a, count);
-        masm_.shift(kShift, kWidth, d, ra, rc);
-        return push_result(kKind, d);
+        const Reg d = destination(kind, a, count);
+        masm_.shift(op, width, d, ra, rc);
+        return push_result(kind, d);
     }
     // The count goes to its register; what is there moves away first.
     if (count.type != AbstractValue::Type::reg || count.reg != fixed) {
@@ -262,15 +259,16 @@ void SinglePassCompiler<M>::shift() {
         release(count);
     }
     const Reg ra = use(a, RegSet::of(fixed));
-    const Reg d = destination(kKind, a);
-    masm_.shift(kShift, kWidth, d, ra, fixed);
+    const Reg d = destination(kind, a);
+    masm_.shift(op, width, d, ra, fixed);
     release(fixed);
-    push_result(kKind, d);
+    push_result(kind, d);
 }
 
 template <class M>
 template <DivOp kDiv, Width kWidth>
 void SinglePassCompiler<M>::divide() {
+    prepare();
     constexpr Kind kKind = kWidth == Width::w32 ? Kind::i32 : Kind::i64;
     AbstractValue b = pop();
     AbstractValue a = pop();
@@ -325,6 +323,7 @@ Reg SinglePassCompiler<M>::to_fixed_registers(AbstractValue& a, AbstractValue& b
 /// i64.add128, i64.sub128: each operand and the result are two values, the low half first.
 template <class M>
 void SinglePassCompiler<M>::add_wide(bool subtract) {
+    prepare();
     AbstractValue b_high = pop();
     AbstractValue b_low = pop();
     AbstractValue a_high = pop();
@@ -343,6 +342,7 @@ void SinglePassCompiler<M>::add_wide(bool subtract) {
 /// i64.mul_wide_s, i64.mul_wide_u: all 128 bits of a product.
 template <class M>
 void SinglePassCompiler<M>::multiply_wide(bool is_signed) {
+    prepare();
     AbstractValue b = pop();
     AbstractValue a = pop();
     Reg low = M::kDivLow;
@@ -366,6 +366,7 @@ void SinglePassCompiler<M>::multiply_wide(bool is_signed) {
 template <class M>
 template <BitOp kBit, Width kWidth>
 void SinglePassCompiler<M>::bit_count() {
+    prepare();
     constexpr Kind kKind = kWidth == Width::w32 ? Kind::i32 : Kind::i64;
     AbstractValue a = pop();
     const Reg ra = use(a);
@@ -376,6 +377,7 @@ void SinglePassCompiler<M>::bit_count() {
 
 template <class M>
 void SinglePassCompiler<M>::extend(ExtendOp op) {
+    prepare();
     const bool wraps = op == ExtendOp::u32_64 && stack_.back().kind == Kind::i64;
     const Kind to = wraps || op == ExtendOp::s8_32 || op == ExtendOp::s16_32 ? Kind::i32 : Kind::i64;
     AbstractValue a = pop();
@@ -446,6 +448,7 @@ void SinglePassCompiler<M>::push_condition(Condition condition) {
 
 template <class M>
 void SinglePassCompiler<M>::compare(IntCond cond, Width width) {
+    prepare();
     Condition condition{.width = width, .integer = cond, .a = {}, .b = {}};
     condition.b = pop();
     condition.a = pop();
@@ -454,6 +457,7 @@ void SinglePassCompiler<M>::compare(IntCond cond, Width width) {
 
 template <class M>
 void SinglePassCompiler<M>::compare_zero(Width width) {
+    prepare();
     if (condition_pending_) {
         condition_pending_ = false;
         Condition condition = condition_;
@@ -472,6 +476,7 @@ void SinglePassCompiler<M>::compare_zero(Width width) {
 
 template <class M>
 void SinglePassCompiler<M>::fp_compare(FloatCond cond, Width width) {
+    prepare();
     Condition condition{.is_float = true, .width = width, .floating = cond, .a = {}, .b = {}};
     condition.b = pop();
     condition.a = pop();
@@ -482,6 +487,7 @@ void SinglePassCompiler<M>::fp_compare(FloatCond cond, Width width) {
 
 template <class M>
 void SinglePassCompiler<M>::fp_binary(FpBinOp op, Width width) {
+    prepare();
     const Kind kind = width == Width::w32 ? Kind::f32 : Kind::f64;
     if constexpr (M::kFusesLoads) {
         if (load_pending_) {
@@ -500,6 +506,7 @@ void SinglePassCompiler<M>::fp_binary(FpBinOp op, Width width) {
 
 template <class M>
 void SinglePassCompiler<M>::fp_unary(FpUnOp op, Width width) {
+    prepare();
     const Kind kind = width == Width::w32 ? Kind::f32 : Kind::f64;
     AbstractValue a = pop();
     const Reg ra = use(a);
@@ -510,6 +517,7 @@ void SinglePassCompiler<M>::fp_unary(FpUnOp op, Width width) {
 
 template <class M>
 void SinglePassCompiler<M>::convert(Opcode op, Kind, Kind to) {
+    prepare();
     AbstractValue a = pop();
     const Reg ra = use(a);
     const Reg d = destination(to, a);
@@ -519,6 +527,7 @@ void SinglePassCompiler<M>::convert(Opcode op, Kind, Kind to) {
 
 template <class M>
 void SinglePassCompiler<M>::reinterpret(Kind from, Kind to) {
+    prepare();
     const Width width = from == Kind::i32 || from == Kind::f32 ? Width::w32 : Width::w64;
     AbstractValue a = pop();
     if (a.is_constant()) return push_constant(to, a.bits);

@@ -15,6 +15,7 @@ void SinglePassCompiler<M>::v128_const(wasm::V128 value) {
 
 template <class M>
 void SinglePassCompiler<M>::simd_unary(Opcode op) {
+    prepare();
     AbstractValue a = pop();
     const Reg ra = use(a);
     const Reg d = destination(Kind::v128, a);
@@ -24,6 +25,7 @@ void SinglePassCompiler<M>::simd_unary(Opcode op) {
 
 template <class M>
 void SinglePassCompiler<M>::simd_binary(Opcode op) {
+    prepare();
     AbstractValue b = pop();
     AbstractValue a = pop();
     const Reg ra = use(a);
@@ -35,6 +37,7 @@ void SinglePassCompiler<M>::simd_binary(Opcode op) {
 
 template <class M>
 void SinglePassCompiler<M>::simd_ternary(Opcode op) {
+    prepare();
     AbstractValue c = pop();
     AbstractValue b = pop();
     AbstractValue a = pop();
@@ -48,6 +51,7 @@ void SinglePassCompiler<M>::simd_ternary(Opcode op) {
 
 template <class M>
 void SinglePassCompiler<M>::simd_shift(Opcode op) {
+    prepare();
     AbstractValue count = pop();
     AbstractValue a = pop();
     const Operand amount = count.is_constant() ? operand(count) : Operand(use(count));
@@ -59,6 +63,7 @@ void SinglePassCompiler<M>::simd_shift(Opcode op) {
 
 template <class M>
 void SinglePassCompiler<M>::simd_splat(Opcode op, Kind) {
+    prepare();
     AbstractValue a = pop();
     const Reg ra = use(a);
     const Reg d = destination(Kind::v128, a);
@@ -68,6 +73,7 @@ void SinglePassCompiler<M>::simd_splat(Opcode op, Kind) {
 
 template <class M>
 void SinglePassCompiler<M>::simd_test(Opcode op) {
+    prepare();
     AbstractValue a = pop();
     const Reg ra = use(a);
     const Reg d = destination(Kind::i32, a);

@@ -63,9 +63,9 @@ public:
     void i8x16_shuffle(wasm::V128 lanes);
 
     template <Opcode kOp>
-    [[gnu::noinline]] void load(const MemArg& memarg);
+    void load(const MemArg& memarg);
     template <Opcode kOp>
-    [[gnu::noinline]] void store(const MemArg& memarg);
+    void store(const MemArg& memarg);
     template <Opcode kOp>
     [[gnu::always_inline]] inline void usual_load(std::uint32_t offset);
     template <Opcode kOp>
@@ -231,14 +231,12 @@ private:
     void load_home(Reg home);
 
     // --- compile_numeric.h -----------------------------------------------------------------------------------------------
-    template <AluOp kAlu, Width kWidth>
-    [[nodiscard, gnu::always_inline]] inline bool usual_alu();
-    template <AluOp kAlu, Width kWidth>
-    [[gnu::noinline]] void alu();
+    [[gnu::noinline]] void alu(AluOp op, Width width);
+    [[gnu::always_inline]] inline void usual_alu(AluOp op, Width width);
+    [[gnu::noinline]] void any_alu(AluOp op, Width width);
     template <Width kWidth>
     void multiply();
-    template <ShiftOp kShift, Width kWidth>
-    void shift();
+    [[gnu::noinline]] void shift(ShiftOp op, Width width);
     template <DivOp kDiv, Width kWidth>
     void divide();
     Reg to_fixed_registers(AbstractValue& a, AbstractValue& b);
@@ -270,12 +268,14 @@ private:
     [[nodiscard]] Access aligned_access(const MemArg& memarg, std::uint32_t bytes);
     [[gnu::noinline]] void any_access(const MemArg& memarg, std::uint32_t bytes, bool aligned, Access& access);
     void release(const Access& access);
-    template <Opcode kOp>
-    [[nodiscard]] bool next_takes_load() const;
-    template <Opcode kOp>
-    [[nodiscard]] static constexpr bool takes_load(Opcode consumer);
-    template <Opcode kOp>
-    [[nodiscard]] static bool concerns_load(std::uint8_t next);
+    [[nodiscard]] static constexpr std::array<std::uint16_t, 256> make_load_concerns();
+    [[nodiscard]] static bool concerns_load(std::uint8_t next, LoadOp load);
+    [[gnu::always_inline]] inline void usual_load(LoadOp op, Kind kind, std::uint32_t offset);
+    [[gnu::noinline]] void scalar_load(LoadOp op, Kind kind, std::uint32_t offset);
+    [[gnu::noinline]] void any_load(LoadOp op, Kind kind, const MemArg& memarg);
+    [[gnu::always_inline]] inline void usual_store(StoreOp op, std::uint32_t offset);
+    [[gnu::noinline]] void scalar_store(StoreOp op, std::uint32_t offset);
+    [[gnu::noinline]] void any_store(StoreOp op, const MemArg& memarg);
     template <class Emit>
     void with_pending_load(Kind kind, const Emit& emit);
     [[nodiscard]] bool explicit_bounds(std::uint32_t memory) const;

@@ -46,6 +46,10 @@ enum class FpUnOp : std::uint8_t { abs, neg, sqrt, ceil, floor, trunc, nearest }
 enum class LoadOp : std::uint8_t { u8, u16, u32, s8_32, s16_32, s8_64, s16_64, s32_64, u64, f32, f64, v128 };
 enum class StoreOp : std::uint8_t { b8, b16, b32, b64, f32, f64, v128 };
 
+[[nodiscard]] constexpr std::uint32_t load_bytes(LoadOp op) noexcept {
+    constexpr std::array<std::uint8_t, 12> kBytes = {1, 2, 4, 1, 2, 1, 2, 4, 8, 4, 8, 16};
+    return kBytes[static_cast<std::size_t>(op)];
+}
 [[nodiscard]] constexpr std::uint32_t store_bytes(StoreOp op) noexcept {
     constexpr std::array<std::uint8_t, 7> kBytes = {1, 2, 4, 8, 4, 8, 16};
     return kBytes[static_cast<std::size_t>(op)];
