@@ -61,7 +61,9 @@ private:
         std::uint32_t open = 0;
         LoopUse use;  // of loops_[open], so far
         loops_.push_back({.begin = at_, .use = {}});
-        while (at_ < end_ && ok_) {
+        for (;;) {
+            skip_short_forms(use);
+            if (at_ == end_ || !ok_) return;
             const std::uint8_t byte = *at_++;
             switch (kSteps[byte]) {
                 case Step::nothing: continue;
@@ -139,6 +141,29 @@ private:
         }
     }
 
+    /// Instructions that do nothing but perhaps use a local, with immediates of a byte each: nearly all.
+    struct ShortForm {
+        std::uint16_t continued;  ///< bits of the first two bytes of immediates that make them longer
+        std::uint8_t length;      ///< of the instruction; 0: it has no short form
+        std::uint8_t use;         ///< 1: reads a local, 2: writes one
+    };
+
+    void skip_short_forms(LoopUse& use) noexcept {
+        const std::uint8_t* at = at_;
+        while (end_ - at >= 3) {
+            const ShortForm& form = kShortForms[*at];
+            const unsigned immediates = at[1] | static_cast<unsigned>(at[2]) << 8;
+            if (form.length == 0 || (immediates & form.continued) != 0) break;
+            if (form.use != 0) {
+                const RegSet used = home(at[1]);
+                use.touched = use.touched | used;
+                if (form.use == 2) use.written = use.written | used;
+            }
+            at += form.length;
+        }
+        at_ = at;
+    }
+
     /// What the scan does for an opcode of one byte.
     enum class Step : std::uint8_t { nothing, integer, access, read, write, open, end, call, other };
 
@@ -165,6 +190,21 @@ private:
         set(Step::open, Block, Loop, If, Try, TryTable);
         set(Step::end, End);
         set(Step::call, Call, CallIndirect, CallRef, MemoryGrow, RefFunc);
+        return table;
+    }();
+
+    static constexpr std::array<ShortForm, 256> kShortForms = [] {
+        std::array<ShortForm, 256> table{};
+        for (std::size_t i = 0; i < table.size(); ++i) {
+            switch (kSteps[i]) {
+                case Step::nothing: table[i].length = 1; break;
+                case Step::integer: table[i] = {0x80, 2, 0}; break;
+                case Step::read:    table[i] = {0x80, 2, 1}; break;
+                case Step::write:   table[i] = {0x80, 2, 2}; break;
+                case Step::access:  table[i] = {0x80c0, 3, 0}; break;  // 0x40: of another memory
+                default:            break;
+            }
+        }
         return table;
     }();
 

@@ -51,12 +51,20 @@ std::uint8_t* put_sites(std::uint8_t* at, std::uint32_t wasm_at, std::span<const
         const SiteClass site_class = classify(site);
         if (site.code_offset < code_at) return nullptr;
         const std::uint32_t distance = site.code_offset - code_at;
+        const std::uint32_t wasm_distance = zigzag(site.wasm_offset - wasm_at);
         code_at = site.code_offset;
+        if (distance < kLongDistance && wasm_distance < 0x80 && (site_class == SiteClass::memory_trap || site_class == SiteClass::call)) {
+            at[0] = static_cast<std::uint8_t>(static_cast<unsigned>(site_class) << 5 | distance);
+            at[1] = static_cast<std::uint8_t>(wasm_distance);
+            at += 2;
+            wasm_at = site.wasm_offset;
+            continue;
+        }
         *at++ = static_cast<std::uint8_t>(static_cast<unsigned>(site_class) << 5 | std::min(distance, kLongDistance));
         if (distance >= kLongDistance) at = put_leb(at, distance - kLongDistance);
         if (site_class == SiteClass::other_trap) *at++ = static_cast<std::uint8_t>(site.trap);
         if (site_class >= SiteClass::framed) continue;
-        at = put_leb(at, zigzag(site.wasm_offset - wasm_at));
+        at = put_leb(at, wasm_distance);
         wasm_at = site.wasm_offset;
     }
     return at;
