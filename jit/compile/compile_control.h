@@ -188,7 +188,7 @@ void SinglePassCompiler<M>::emit_condition(Condition& condition, bool when, Labe
 
 /// Branches to the label if the condition holds. One instruction where results and homes agree; else around the moves.
 template <class M>
-void SinglePassCompiler<M>::branch_when(Condition condition, ControlFrame& frame) {
+void SinglePassCompiler<M>::branch_when(Condition& condition, ControlFrame& frame) {
     // Operands first: bringing them into registers may make homes valid, which belongs to both paths.
     use(condition.a);
     if (!condition.b.is_constant() || condition.is_float) use(condition.b);
@@ -244,7 +244,7 @@ void SinglePassCompiler<M>::loop(const wasm::BlockType& type) {
 template <class M>
 void SinglePassCompiler<M>::if_(const wasm::BlockType& type) {
     prepare();
-    Condition condition = pop_condition();
+    Condition& condition = pop_condition();
     use(condition.a);
     if (!condition.b.is_constant() || condition.is_float) use(condition.b);
     flush_for_block();

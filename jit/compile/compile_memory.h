@@ -177,7 +177,7 @@ inline void SinglePassCompiler<M>::usual_load(LoadOp op, Kind kind, std::uint32_
         return any_load(op, kind, {.offset = offset});
     Reg index = register_of(top);
     if (!index.valid()) [[unlikely]]
-        index = bring_top_to_register();
+        index = bring_in_place(top);
     const bool fp_class = wasm::is_fp(kind);
     const RegSet available = (free_ & (fp_class ? kAllFp : kAllGp)) - cached_;
     if (!index.valid() || available.empty()) [[unlikely]]
@@ -230,18 +230,25 @@ void SinglePassCompiler<M>::any_load_at_local(std::uint32_t local, std::uint32_t
     usual_load<Opcode::I32Load>(offset);
 }
 
-/// The same for a store to where a register points: of a register, or of a constant that an instruction can hold.
+/// The same for a store, but of a constant that no instruction can hold.
 template <class M>
 inline void SinglePassCompiler<M>::usual_store(StoreOp op, std::uint32_t offset) {
-    const AbstractValue& value = stack_.back();
-    const Reg index = register_of(stack_.second());
-    const Reg from = register_of(value);
+    AbstractValue& value = stack_.back();
+    AbstractValue& address = stack_.second();
+    if (!usual_accesses_) [[unlikely]]
+        return any_store(op, {.offset = offset});
     const bool constant = value.is_constant() && (op < StoreOp::b64 || (op == StoreOp::b64 && value.bits + 0x8000'0000 <= 0xffff'ffff));
-    if (!usual_accesses_ || !index.valid() || (!from.valid() && !constant)) [[unlikely]]
+    if (!constant && !register_of(value).valid()) [[unlikely]]
+        bring_in_place(value);
+    Reg index = register_of(address);
+    if (!index.valid()) [[unlikely]]
+        index = bring_in_place(address);
+    const Reg from = register_of(value);  // unless it had to give up its register for the address
+    if (!index.valid() || (!from.valid() && !constant)) [[unlikely]]
         return any_store(op, {.offset = offset});
     const auto at = static_cast<std::int32_t>(offset);
     let_go(value);
-    let_go(stack_.second());
+    let_go(address);
     stack_.pop_back(2);
     masm_.set_wasm_offset(position_->offset());
     if (from.valid()) return masm_.usual_store(op, index, at, from);

@@ -398,25 +398,28 @@ bool SinglePassCompiler<M>::next_consumes_condition() const {
     return next_is(Opcode::BrIf) || next_is(Opcode::If) || next_is(Opcode::Select) || next_is(Opcode::I32Eqz);
 }
 
-/// Keeps a comparison for the next instruction, or makes it 0 or 1.
+/// Keeps condition_ for the next instruction, or makes it 0 or 1.
 template <class M>
-void SinglePassCompiler<M>::set_condition(const Condition& condition) {
-    if (!next_consumes_condition() || !tuning.fuse_comparisons) return push_condition(condition);
-    condition_ = condition;
+void SinglePassCompiler<M>::keep_condition() {
+    if (!next_consumes_condition() || !tuning.fuse_comparisons) return push_condition();
     condition_pending_ = true;
 }
 
 /// What br_if, if and select test: the pending comparison, or the i32 on the stack against zero.
 template <class M>
-Condition SinglePassCompiler<M>::pop_condition() {
-    if (condition_pending_) {
-        condition_pending_ = false;
-        return condition_;
-    }
-    Condition condition;
-    condition.a = pop();
-    condition.b = {.type = AbstractValue::Type::constant, .kind = Kind::i32};
-    return condition;
+Condition& SinglePassCompiler<M>::pop_condition() {
+    if (!condition_pending_) set_condition(IntCond::ne, Width::w32, pop(), {.type = AbstractValue::Type::constant, .kind = Kind::i32});
+    condition_pending_ = false;
+    return condition_;
+}
+
+template <class M>
+void SinglePassCompiler<M>::set_condition(IntCond cond, Width width, const AbstractValue& a, const AbstractValue& b) {
+    condition_.is_float = false;
+    condition_.width = width;
+    condition_.integer = cond;
+    condition_.a = a;
+    condition_.b = b;
 }
 
 /// Brings the operands of an integer comparison where the masm wants them: `a` into a register.
@@ -429,8 +432,10 @@ Reg SinglePassCompiler<M>::integer_operands(Condition& condition, RegSet except)
     return use(condition.a, except);
 }
 
+/// Makes condition_ 0 or 1.
 template <class M>
-void SinglePassCompiler<M>::push_condition(Condition condition) {
+void SinglePassCompiler<M>::push_condition() {
+    Condition& condition = condition_;
     if (condition.is_float) {
         const Reg a = use(condition.a);
         const Reg b = use(condition.b);
@@ -449,38 +454,36 @@ void SinglePassCompiler<M>::push_condition(Condition condition) {
 template <class M>
 void SinglePassCompiler<M>::compare(IntCond cond, Width width) {
     prepare();
-    Condition condition{.width = width, .integer = cond, .a = {}, .b = {}};
-    condition.b = pop();
-    condition.a = pop();
-    set_condition(condition);
+    const AbstractValue b = pop();
+    set_condition(cond, width, pop(), b);
+    keep_condition();
 }
 
 template <class M>
 void SinglePassCompiler<M>::compare_zero(Width width) {
     prepare();
-    if (condition_pending_) {
-        condition_pending_ = false;
-        Condition condition = condition_;
-        if (condition.is_float) {
-            condition.when = !condition.when;
-        } else {
-            condition.integer = negate(condition.integer);
-        }
-        return set_condition(condition);
+    if (!condition_pending_) {
+        const AbstractValue a = pop();
+        set_condition(IntCond::eq, width, a, {.type = AbstractValue::Type::constant, .kind = a.kind});
+    } else if (condition_.is_float) {
+        condition_.when = !condition_.when;
+    } else {
+        condition_.integer = negate(condition_.integer);
     }
-    Condition condition{.width = width, .integer = IntCond::eq, .a = {}, .b = {}};
-    condition.a = pop();
-    condition.b = {.type = AbstractValue::Type::constant, .kind = condition.a.kind};
-    set_condition(condition);
+    condition_pending_ = false;
+    keep_condition();
 }
 
 template <class M>
 void SinglePassCompiler<M>::fp_compare(FloatCond cond, Width width) {
     prepare();
-    Condition condition{.is_float = true, .width = width, .floating = cond, .a = {}, .b = {}};
-    condition.b = pop();
-    condition.a = pop();
-    set_condition(condition);
+    condition_.is_float = true;
+    condition_.when = true;
+    condition_.width = width;
+    condition_.floating = cond;
+    condition_.b = pop();
+    condition_.a = pop();
+    keep_condition();
 }
 
 // --- floats and conversions ----------------------------------------------------------------------------------------------
@@ -545,12 +548,10 @@ void SinglePassCompiler<M>::reinterpret(Kind from, Kind to) {
 template <class M>
 void SinglePassCompiler<M>::select(Kind kind) {
     prepare();
-    Condition condition = pop_condition();
+    Condition& condition = pop_condition();
     if (condition.is_float) {  // its outcome as 0 or 1 first
-        push_condition(condition);
-        condition = {};
-        condition.a = pop();
-        condition.b = {.type = AbstractValue::Type::constant, .kind = Kind::i32};
+        push_condition();
+        pop_condition();
     }
     AbstractValue f = pop();
     AbstractValue t = pop();

@@ -94,18 +94,17 @@ void SinglePassCompiler<M>::ref_func(std::uint32_t function) {
     push_reg(Kind::ref, M::kResultGp);
 }
 
+/// condition_ compares a reference with null.
 template <class M>
-Condition SinglePassCompiler<M>::null_test(const AbstractValue& reference) const {
-    Condition condition{.width = Width::w64, .integer = IntCond::eq, .a = {}, .b = {}};
-    condition.a = reference;
-    condition.b = {.type = AbstractValue::Type::constant, .kind = Kind::ref};
-    return condition;
+void SinglePassCompiler<M>::test_null(IntCond cond, const AbstractValue& reference) {
+    set_condition(cond, Width::w64, reference, {.type = AbstractValue::Type::constant, .kind = Kind::ref});
 }
 
 template <class M>
 void SinglePassCompiler<M>::ref_is_null() {
     prepare();
-    set_condition(null_test(pop()));
+    test_null(IntCond::eq, pop());
+    keep_condition();
 }
 
 template <class M>
@@ -130,8 +129,8 @@ void SinglePassCompiler<M>::br_on_null(std::uint32_t depth) {
     AbstractValue reference = pop();
     const Reg reg = own(reference);
     // A copy is tested: the branch takes its operands' registers back.
-    AbstractValue tested{.type = AbstractValue::Type::reg, .kind = Kind::ref, .reg = reg};
-    branch_when(null_test(tested), frame_at(depth));
+    test_null(IntCond::eq, {.type = AbstractValue::Type::reg, .kind = Kind::ref, .reg = reg});
+    branch_when(condition_, frame_at(depth));
     free_.remove(reg);
     push_reg(Kind::ref, reg);
 }
@@ -142,9 +141,8 @@ void SinglePassCompiler<M>::br_on_non_null(std::uint32_t depth) {
     AbstractValue reference = pop();
     const Reg reg = own(reference);
     push_reg(Kind::ref, reg);
-    Condition condition = null_test(stack_.back());
-    condition.integer = IntCond::ne;
-    branch_when(condition, frame_at(depth));
+    test_null(IntCond::ne, stack_.back());
+    branch_when(condition_, frame_at(depth));
     free_.remove(reg);
     release(pop());
 }

@@ -195,7 +195,7 @@ private:
 
     [[gnu::always_inline]] inline Reg use(AbstractValue& value, RegSet except = {});
     [[gnu::noinline]] Reg bring_to_register(AbstractValue& value, RegSet except);
-    [[gnu::noinline]] Reg bring_top_to_register();
+    [[gnu::noinline]] Reg bring_in_place(AbstractValue& value);
     Operand operand(AbstractValue& value);
     Operand register_or_slot(AbstractValue& value);
     void load_value(const AbstractValue& value, Reg to);
@@ -253,9 +253,10 @@ private:
     void convert(Opcode op, Kind from, Kind to);
     void reinterpret(Kind from, Kind to);
     [[nodiscard]] bool next_consumes_condition() const;
-    void set_condition(const Condition& condition);
-    Condition pop_condition();
-    void push_condition(Condition condition);
+    void keep_condition();
+    void set_condition(IntCond cond, Width width, const AbstractValue& a, const AbstractValue& b);
+    Condition& pop_condition();
+    void push_condition();
     Reg integer_operands(Condition& condition, RegSet except = {});
 
     // --- compile_memory.h ------------------------------------------------------------------------------------------------
@@ -308,7 +309,7 @@ private:
     [[nodiscard]] bool agrees(const ControlFrame& frame) const;
     void reconcile(const HomeState& target);
     void branch(ControlFrame& frame);
-    void branch_when(Condition condition, ControlFrame& frame);
+    void branch_when(Condition& condition, ControlFrame& frame);
     void emit_condition(Condition& condition, bool when, Label& label);
     void emit_return();
     void settle_homes_for_loop();
@@ -338,7 +339,7 @@ private:
 
     // --- compile_reference.h ---------------------------------------------------------------------------------------------
     [[nodiscard]] std::int32_t table_cell(std::uint32_t table) const;
-    Condition null_test(const AbstractValue& reference) const;
+    void test_null(IntCond cond, const AbstractValue& reference);
 
     // --- compile_gc.h, compile_cast.h ------------------------------------------------------------------------------------
     /// Code behind the function's end that makes an object when the fast path cannot.
@@ -419,7 +420,7 @@ private:
     bool out_of_space_ = false;
     bool exhausted_ = false;
 
-    bool condition_pending_ = false;
+    bool condition_pending_ = false;     ///< its consumer is the instruction that comes next
     Condition condition_;
     bool shift_pending_ = false;         ///< x << amount, whose consumer is the add that comes next
     std::uint8_t shift_amount_ = 0;

@@ -1,6 +1,8 @@
 // The operand stack, temporaries and register homes of SinglePassCompiler, and compile() itself. Included by compiler.h.
 #pragma once
 
+#include <algorithm>
+
 #include "jit/compile/compiler.h"
 
 namespace pollux {
@@ -350,15 +352,14 @@ inline Reg SinglePassCompiler<M>::use(AbstractValue& value, RegSet except) {
     return reg.valid() ? reg : bring_to_register(value, except);
 }
 
-/// The same for the value on top of the stack, which stays there.
+/// The same for a value that stays on the stack; kNoReg for a constant.
 template <class M>
-Reg SinglePassCompiler<M>::bring_top_to_register() {
-    AbstractValue& top = stack_.back();
-    if (top.is_constant()) return kNoReg;
-    AbstractValue value = pop();
+Reg SinglePassCompiler<M>::bring_in_place(AbstractValue& value) {
+    if (value.is_constant()) return kNoReg;
+    flushed_ = std::min(flushed_, stack_.index_of(value));
+    const bool deferred = value.type == AbstractValue::Type::local;
     const Reg reg = bring_to_register(value, {});
-    if (value.type == AbstractValue::Type::local) ++locals_[value.bits].deferred;
-    stack_.push() = value;
+    if (deferred && value.type == AbstractValue::Type::reg) --locals_[value.bits].deferred;
     return reg;
 }
 

@@ -19,6 +19,7 @@ public:
     [[nodiscard]] const AbstractValue& back() const noexcept { return end_[-1]; }
     /// The value below the top.
     [[nodiscard]] AbstractValue& second() noexcept { return end_[-2]; }
+    [[nodiscard]] std::size_t index_of(const AbstractValue& value) const noexcept { return static_cast<std::size_t>(&value - begin_); }
     /// Bytes of operand slots up to the top value's.
     [[nodiscard]] std::uint32_t depth() const noexcept { return end_[-1].depth; }
 

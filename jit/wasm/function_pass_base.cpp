@@ -271,13 +271,14 @@ bool FunctionPassBase::restart_frame(ControlFrame::Kind kind, std::span<const Va
 }
 
 bool FunctionPassBase::pop_frame() {
-    const ControlFrame frame = top();
-    state_.frames_.pop_back();
+    const ControlFrame& frame = top();
+    const std::span<const ValType> results = frame.type.results;
     live_ = frame.seen;
     sp_ = state_.operands_.get() + frame.height;
-    floor_ = state_.operands_.get() + (state_.frames_.empty() ? 0 : top().height);
     if (tracks_init_) reset_initialised(frame.init_height);
-    return push_all(frame.type.results);
+    state_.frames_.pop_back();
+    floor_ = state_.operands_.get() + (state_.frames_.empty() ? 0 : top().height);
+    return results.empty() || push_all(results);
 }
 
 bool FunctionPassBase::check_if_without_else() {
