@@ -34,10 +34,8 @@ public:
         } else if (gp_ < gp_registers_) {
             return {Location::Where::gp, gp_++};
         }
-        const std::uint32_t bytes = wasm::slot_bytes(kind);
-        stack_ = (stack_ + bytes - 1) / bytes * bytes;
-        const Location here{Location::Where::memory, stack_};
-        stack_ += bytes;
+        const Location here{Location::Where::memory, wasm::align_slot(stack_, kind)};
+        stack_ = here.index + wasm::slot_bytes(kind);
         return here;
     }
 

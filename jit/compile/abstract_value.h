@@ -59,11 +59,16 @@ struct HomeState {
 
 struct ControlFrame {
     enum class Type : std::uint8_t { function, block, loop, if_, else_, try_table, try_, catch_ };
-    Type type = Type::block;
+
+    /// Member by member: all at once it would be cleared by `rep stos`, which is dear for so few bytes.
+    ControlFrame(Type of, const wasm::BlockType& with, std::uint32_t operands, std::uint32_t bytes) noexcept
+        : type(of), block(with), height(operands), depth(bytes) {}
+
+    Type type;
     bool targeted = false;           ///< something branches to `label`; then label_state is set
     wasm::BlockType block;
-    std::uint32_t height = 0;        ///< operand stack below the parameters
-    std::uint32_t depth = 0;         ///< bytes of operand slots at that height
+    std::uint32_t height;            ///< operand stack below the parameters
+    std::uint32_t depth;             ///< bytes of operand slots at that height
     Label label;                     ///< end; loop: header
     Label else_label;
     HomeState label_state;

@@ -39,6 +39,7 @@ std::uint32_t SinglePassCompiler<M>::set_arguments(const wasm::FuncType& type, b
         const AbstractValue& value = stack_[first + i];
         const Location location = assigner.next(value.kind);
         Reg from = source_of(value);
+        let_go(value);
         if (location.where != Location::Where::memory) {
             if (from.valid()) {
                 moves_.add(value.kind, target_of(location), from);
@@ -67,7 +68,8 @@ std::uint32_t SinglePassCompiler<M>::set_arguments(const wasm::FuncType& type, b
         const Location location = again.next(value.kind);
         if (location.where != Location::Where::memory && !source_of(value).valid()) load_value(value, target_of(location));
     }
-    truncate(first);
+    stack_.pop_back(static_cast<std::ptrdiff_t>(type.params.size()));
+    flushed_ = std::min(flushed_, first);
     return area;
 }
 

@@ -16,12 +16,9 @@ namespace pollux {
 
 template <class M>
 ControlFrame& SinglePassCompiler<M>::push_frame(ControlFrame::Type type, const wasm::BlockType& block) {
-    ControlFrame& frame = frames_.emplace_back();
-    frame.type = type;
-    frame.block = block;
-    frame.height = static_cast<std::uint32_t>(stack_.size() - block.params.size());
-    frame.depth = frame.height == 0 ? 0 : stack_[frame.height - 1].depth;
-    return frame;
+    const std::size_t height = stack_.size() - block.params.size();
+    const std::uint32_t depth = height == 0 ? 0 : stack_[height - 1].depth;
+    return frames_.emplace_back(type, block, static_cast<std::uint32_t>(height), depth);
 }
 
 template <class M>
@@ -36,8 +33,7 @@ class SlotCounter {
 public:
     explicit SlotCounter(std::uint32_t depth) noexcept : depth_(depth) {}
     std::uint32_t next(Kind kind) noexcept {
-        const std::uint32_t bytes = wasm::slot_bytes(kind);
-        return depth_ = (depth_ + bytes - 1) / bytes * bytes + bytes;
+        return depth_ = wasm::align_slot(depth_, kind) + wasm::slot_bytes(kind);
     }
 
 private:

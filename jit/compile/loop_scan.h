@@ -41,6 +41,7 @@ public:
             at_ = begin;
             end_ = begin + std::min(end - begin, kMaxBytes);
             locals_ = locals;
+            for (std::size_t i = 0; i < homes_.size(); ++i) homes_[i] = home(i).bits();
             ok_ = true;
             scan();
         }
@@ -145,7 +146,8 @@ private:
     struct ShortForm {
         std::uint16_t continued;  ///< bits of the first two bytes of immediates that make them longer
         std::uint8_t length;      ///< of the instruction; 0: it has no short form
-        std::uint8_t use;         ///< 1: reads a local, 2: writes one
+        std::int8_t touches;      ///< -1: it reads or writes a local
+        std::int8_t writes;       ///< -1: it writes it
     };
 
     void skip_short_forms(LoopUse& use) noexcept {
@@ -154,11 +156,9 @@ private:
             const ShortForm& form = kShortForms[*at];
             const unsigned immediates = at[1] | static_cast<unsigned>(at[2]) << 8;
             if (form.length == 0 || (immediates & form.continued) != 0) break;
-            if (form.use != 0) {
-                const RegSet used = home(at[1]);
-                use.touched = use.touched | used;
-                if (form.use == 2) use.written = use.written | used;
-            }
+            const std::uint64_t home = homes_[at[1] & 0x7f];
+            use.touched = use.touched | RegSet(home & static_cast<std::uint64_t>(std::int64_t{form.touches}));
+            use.written = use.written | RegSet(home & static_cast<std::uint64_t>(std::int64_t{form.writes}));
             at += form.length;
         }
         at_ = at;
@@ -198,10 +198,10 @@ private:
         for (std::size_t i = 0; i < table.size(); ++i) {
             switch (kSteps[i]) {
                 case Step::nothing: table[i].length = 1; break;
-                case Step::integer: table[i] = {0x80, 2, 0}; break;
-                case Step::read:    table[i] = {0x80, 2, 1}; break;
-                case Step::write:   table[i] = {0x80, 2, 2}; break;
-                case Step::access:  table[i] = {0x80c0, 3, 0}; break;  // 0x40: of another memory
+                case Step::integer: table[i] = {0x80, 2, 0, 0}; break;
+                case Step::read:    table[i] = {0x80, 2, -1, 0}; break;
+                case Step::write:   table[i] = {0x80, 2, -1, -1}; break;
+                case Step::access:  table[i] = {0x80c0, 3, 0, 0}; break;  // 0x40: of another memory
                 default:            break;
             }
         }
@@ -310,6 +310,7 @@ private:
     const std::uint8_t* at_ = nullptr;
     const std::uint8_t* end_ = nullptr;
     std::span<const Local> locals_;
+    std::array<std::uint64_t, 0x80> homes_{};  ///< of the locals whose index is a byte, as sets
     bool ok_ = true;
 };
 

@@ -82,8 +82,7 @@ void SinglePassCompiler<M>::begin(const wasm::FuncType& type, std::span<const Va
         if (arrival.where == Location::Where::memory) {
             local.slot = M::kStackArguments + static_cast<std::int32_t>(arrival.index);
         } else {
-            const std::uint32_t bytes = wasm::slot_bytes(local.kind);
-            frame = (frame + bytes - 1) / bytes * bytes + bytes;
+            frame = wasm::align_slot(frame, local.kind) + wasm::slot_bytes(local.kind);
             local.slot = -static_cast<std::int32_t>(frame);
         }
         if (local.home.valid()) {
@@ -176,11 +175,9 @@ void SinglePassCompiler<M>::push_and_grow(AbstractValue::Type type, Kind kind, R
 
 template <class M>
 inline void SinglePassCompiler<M>::push_value(AbstractValue::Type type, Kind kind, Reg reg, std::uint64_t bits) {
-    std::uint32_t depth = stack_.depth() + 8;
-    if (kind == Kind::v128) [[unlikely]]
-        depth = ((depth + 7) & ~15U) + 16;
+    const std::uint32_t depth = wasm::align_slot(stack_.depth(), kind) + wasm::slot_bytes(kind);
     stack_.push() = {type, kind, reg, depth, bits};
-    if (depth > max_depth_) max_depth_ = depth;
+    max_depth_ = std::max(max_depth_, depth);  // without a branch
 }
 
 template <class M>

@@ -22,6 +22,10 @@ enum class Kind : std::uint8_t { i32, i64, f32, f64, v128, ref };
 [[nodiscard]] constexpr bool is_fp(Kind kind) noexcept { return kind == Kind::f32 || kind == Kind::f64 || kind == Kind::v128; }
 /// Bytes that a spill slot of this kind takes.
 [[nodiscard]] constexpr std::uint32_t slot_bytes(Kind kind) noexcept { return kind == Kind::v128 ? 16 : 8; }
+/// The first place for a slot of this kind at or above `offset`, a multiple of 8.
+[[nodiscard]] constexpr std::uint32_t align_slot(std::uint32_t offset, Kind kind) noexcept {
+    return kind == Kind::v128 ? (offset + 15) & ~15U : offset;
+}
 
 /// Abstract heap types; `concrete` means a TypeId.
 enum class Heap : std::uint8_t { concrete, func, extern_, any, eq, i31, struct_, array, exn, none, nofunc, noextern, noexn };
