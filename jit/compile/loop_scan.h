@@ -29,19 +29,21 @@ public:
 
     /// Another function's loops will be asked for.
     void clear() noexcept {
-        loops_.clear();
-        next_ = 0;
+        forget_loops();
+        locals_ = {};
     }
 
     /// Of the loop whose body starts at `begin`. Loops of a function are asked for in the order of their bodies.
     [[nodiscard]] LoopUse operator()(const std::uint8_t* begin, const std::uint8_t* end, std::span<const Local> locals) {
         while (next_ != loops_.size() && loops_[next_].begin < begin) ++next_;
         if (next_ == loops_.size() || loops_[next_].begin != begin || !loops_[next_].use.complete) {
-            clear();
+            forget_loops();
             at_ = begin;
             end_ = begin + std::min(end - begin, kMaxBytes);
-            locals_ = locals;
-            for (std::size_t i = 0; i < homes_.size(); ++i) homes_[i] = home(i).bits();
+            if (locals_.empty()) {
+                locals_ = locals;
+                for (std::size_t i = 0; i < homes_.size(); ++i) homes_[i] = home(i).bits();
+            }
             ok_ = true;
             scan();
         }
@@ -55,6 +57,11 @@ private:
         std::uint32_t depth = 0;  ///< of blocks
         LoopUse use;
     };
+
+    void forget_loops() noexcept {
+        loops_.clear();
+        next_ = 0;
+    }
 
     /// Fills loops_ with the loop at at_ and those in it. What is not closed when the scan must give up stays incomplete.
     void scan() {
