@@ -77,6 +77,7 @@ struct ControlFrame {
     std::uint32_t region_begin = 0;  ///< code offset
     std::uint32_t region_end = 0;    ///< catch_: where the body ended
     std::uint32_t first_catch = 0;   ///< try_table: its clauses in catches_
+    std::uint32_t out_of_line = 0;   ///< branches to its end that are out of line: 1 + the last one's index; 0: none
 };
 
 /// A comparison whose consumer is the next instruction, or a plain i32 tested against zero.

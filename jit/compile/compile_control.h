@@ -10,6 +10,8 @@
 // A loop header's state comes from a look at its body (loop_scan.h).
 #pragma once
 
+#include <utility>
+
 #include "jit/compile/compiler.h"
 
 namespace pollux {
@@ -135,23 +137,28 @@ void SinglePassCompiler<M>::reach(ControlFrame& frame) {
 template <class M>
 bool SinglePassCompiler<M>::agrees(const ControlFrame& frame) const {
     if (frame.type == ControlFrame::Type::function) return true;  // no local is read behind the function's end
-    const HomeState& target = frame.label_state;
-    const RegSet must_store = homes_.dirty - (target.valid & target.dirty);
-    return must_store.empty() && (target.valid - homes_.valid).empty();
+    const HomeMoves moves = moves_to(frame.label_state);
+    return moves.store.empty() && moves.load.empty();
 }
 
-/// Emits what makes homes as a label wants them. Changes no state.
+/// What makes homes as a label wants them.
 template <class M>
-void SinglePassCompiler<M>::reconcile(const HomeState& target) {
-    for (RegSet store = homes_.dirty - (target.valid & target.dirty); !store.empty();) {
-        const Reg home = store.first();
-        store.remove(home);
+typename SinglePassCompiler<M>::HomeMoves SinglePassCompiler<M>::moves_to(const HomeState& target) const {
+    return {homes_.dirty - (target.valid & target.dirty), target.valid - homes_.valid};
+}
+
+/// Changes no state.
+template <class M>
+void SinglePassCompiler<M>::emit_moves(HomeMoves moves) {
+    while (!moves.store.empty()) {
+        const Reg home = moves.store.first();
+        moves.store.remove(home);
         const Local& local = locals_[home_local_[home.code]];
         masm_.store_slot(local.kind, local.slot, home);
     }
-    for (RegSet load = target.valid - homes_.valid; !load.empty();) {
-        const Reg home = load.first();
-        load.remove(home);
+    while (!moves.load.empty()) {
+        const Reg home = moves.load.first();
+        moves.load.remove(home);
         const Local& local = locals_[home_local_[home.code]];
         masm_.load_slot(local.kind, home, local.slot);
     }
@@ -184,18 +191,49 @@ void SinglePassCompiler<M>::emit_condition(Condition& condition, bool when, Labe
 
 /// Branches to the label if the condition holds. One instruction where results and homes agree; else around the moves.
 template <class M>
-void SinglePassCompiler<M>::branch_when(Condition& condition, ControlFrame& frame) {
+void SinglePassCompiler<M>::branch_when(Condition& condition, ControlFrame& frame, bool unlikely) {
     // Operands first: bringing them into registers may make homes valid, which belongs to both paths.
     use(condition.a);
     if (!condition.b.is_constant() || condition.is_float) use(condition.b);
     reach(frame);
-    if (results_in_place(frame) && agrees(frame)) return emit_condition(condition, true, frame.label);
+    const bool in_place = results_in_place(frame);
+    if (in_place && agrees(frame)) return emit_condition(condition, true, frame.label);
+    if (in_place && unlikely) return branch_out_of_line(condition, frame);
     Label skip;
     emit_condition(condition, false, skip);
     place_results(frame);
     if (frame.type != ControlFrame::Type::function) reconcile(frame.label_state);
     masm_.jump(frame.label);
     masm_.bind(skip);
+}
+
+/// The usual path falls through; the moves are behind the function's end.
+template <class M>
+void SinglePassCompiler<M>::branch_out_of_line(Condition& condition, ControlFrame& frame) {
+    OutOfLineBranch& branch = out_of_line_.emplace_back();
+    branch.target = frame.label;
+    branch.next = std::exchange(frame.out_of_line, static_cast<std::uint32_t>(out_of_line_.size()));
+    branch.moves = moves_to(frame.label_state);
+    emit_condition(condition, true, branch.entry);
+}
+
+/// The frame's label is bound: branches to it know where to go.
+template <class M>
+void SinglePassCompiler<M>::settle_out_of_line(const ControlFrame& frame) {
+    for (std::uint32_t at = frame.out_of_line; at != 0; at = out_of_line_[at - 1].next) out_of_line_[at - 1].target = frame.label;
+}
+
+template <class M>
+void SinglePassCompiler<M>::emit_out_of_line() {
+    for (OutOfLineBranch& branch : out_of_line_) {
+        if (!masm_.has_space(std::size_t{128} * 16 + M::kMaxInstructionBytes)) {
+            out_of_space_ = true;
+            return;
+        }
+        masm_.bind(branch.entry);
+        emit_moves(branch.moves);
+        masm_.jump(branch.target);
+    }
 }
 
 template <class M>
@@ -240,6 +278,7 @@ void SinglePassCompiler<M>::loop(const wasm::BlockType& type) {
 template <class M>
 void SinglePassCompiler<M>::if_(const wasm::BlockType& type) {
     prepare();
+    unlikely_ = false;  // its body comes next in any case
     Condition& condition = pop_condition();
     use(condition.a);
     if (!condition.b.is_constant() || condition.is_float) use(condition.b);
@@ -314,6 +353,7 @@ void SinglePassCompiler<M>::end(bool reachable) {
         reconcile(frame.label_state);
     }
     bind(frame.label);
+    settle_out_of_line(frame);
     truncate(frame.height);
     homes_ = frame.label_state;
     push_results(frame);
@@ -329,7 +369,7 @@ void SinglePassCompiler<M>::br(std::uint32_t depth) {
 template <class M>
 void SinglePassCompiler<M>::br_if(std::uint32_t depth) {
     prepare();
-    branch_when(pop_condition(), frame_at(depth));
+    branch_when(pop_condition(), frame_at(depth), std::exchange(unlikely_, false));
 }
 
 /// Targets whose results and homes agree are jumped to directly; the others through a stub each, behind the table jump.

@@ -111,7 +111,7 @@ public:
         masm_.trap(TrapCode::unreachable);
     }
     void nop() {}
-    void branch_hint(bool) {}
+    void branch_hint(bool likely) { unlikely_ = !likely; }
 
     void call(std::uint32_t function);
     void call_indirect(TypeId type, std::uint32_t table);
@@ -307,9 +307,17 @@ private:
     void push_results(const ControlFrame& frame);
     void reach(ControlFrame& frame);
     [[nodiscard]] bool agrees(const ControlFrame& frame) const;
-    void reconcile(const HomeState& target);
+    struct HomeMoves {
+        RegSet store, load;
+    };
+    [[nodiscard]] HomeMoves moves_to(const HomeState& target) const;
+    void reconcile(const HomeState& target) { emit_moves(moves_to(target)); }
+    void emit_moves(HomeMoves moves);
     void branch(ControlFrame& frame);
-    void branch_when(Condition& condition, ControlFrame& frame);
+    void branch_when(Condition& condition, ControlFrame& frame, bool unlikely = false);
+    void branch_out_of_line(Condition& condition, ControlFrame& frame);
+    void settle_out_of_line(const ControlFrame& frame);
+    void emit_out_of_line();
     void emit_condition(Condition& condition, bool when, Label& label);
     void emit_return();
     void settle_homes_for_loop();
@@ -399,6 +407,15 @@ private:
     std::uint32_t next_region_ = 0;
     std::vector<SlowPath> slow_paths_;
     std::vector<SavedRegister> saved_registers_;
+    /// A branch that a hint calls unlikely, whose moves are behind the function's end.
+    struct OutOfLineBranch {
+        Label entry;
+        Label target;            ///< bound once its frame has ended
+        std::uint32_t next = 0;  ///< of the frame's branches, as ControlFrame::out_of_line
+        HomeMoves moves;
+    };
+    std::vector<OutOfLineBranch> out_of_line_;
+    bool unlikely_ = false;              ///< the next br_if or if, so a hint says
     std::vector<Label> table_stubs_;
     std::vector<Label*> table_labels_;
     std::array<std::uint32_t, 64> home_local_{};  ///< register → local, for assigned homes

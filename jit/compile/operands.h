@@ -35,6 +35,7 @@ Result<> SinglePassCompiler<M>::compile(const CompileEnvironment& environment, s
         masm_.trap(TrapCode::not_compiled);
         max_depth_ = 0;
     }
+    if (output.not_compiled.empty() && !out_of_space_) emit_out_of_line();
     if (output.not_compiled.empty() && !out_of_space_) emit_slow_paths();
     if (exhausted_) return fail(ErrorKind::unsupported, "the compiler ran out of registers in function " + std::to_string(function));
     if (!out_of_space_) masm_.finish(operands_base_ + max_depth_);
@@ -54,6 +55,8 @@ void SinglePassCompiler<M>::begin(const wasm::FuncType& type, std::span<const Va
     flushed_ = 0;
     loop_scan_.clear();
     clear_scratch(catches_);
+    clear_scratch(out_of_line_);
+    unlikely_ = false;
     clear_scratch(slow_paths_);
     clear_scratch(saved_registers_);
     next_region_ = 0;

@@ -17,7 +17,7 @@ out = [
 ]
 for source in sorted((here / "modules").glob("*.wat")):
     with tempfile.NamedTemporaryFile(suffix=".wasm") as wasm:
-        assembler = ["wat2wasm", "--enable-threads", "--enable-exceptions", "--debug-names"]
+        assembler = ["wat2wasm", "--enable-annotations", "--enable-code-metadata", "--enable-threads", "--enable-exceptions", "--debug-names"]
         if source.stem.startswith("gc"):
             features = ["gc", "reference-types", "exception-handling", "simd", "bulk-memory", "multivalue", "sign-ext", "mutable-globals"]
             assembler = ["npx", "--yes", "--package=binaryen", "wasm-as", "-g", *(f"--enable-{feature}" for feature in features)]
