@@ -303,16 +303,16 @@ Result<std::shared_ptr<CompiledModule>> ModuleBuilder::from_bytes(const std::sha
     return state.build_whole(state.result->owned_bytes_);
 }
 
-Result<std::shared_ptr<CompiledModule>> ModuleBuilder::from_file(const std::shared_ptr<Engine>& engine, const std::filesystem::path& path) {
+Result<std::shared_ptr<CompiledModule>> ModuleBuilder::from_file(const std::shared_ptr<Engine>& engine, const std::string& path) {
     const UniqueFd fd(sys::call_again<sys::Call::open>([&] { return ::open(path.c_str(), O_RDONLY | O_CLOEXEC); }));
-    if (!fd) return fail(ErrorKind::io, "cannot open " + path.string() + ": " + sys::error_text(errno));
-    return from_descriptor(engine, fd.get(), path.string());
+    if (!fd) return fail(ErrorKind::io, "cannot open " + path + ": " + sys::error_text(errno));
+    return from_descriptor(engine, fd.get(), path);
 }
 
 Result<std::shared_ptr<CompiledModule>> ModuleBuilder::from_descriptor(const std::shared_ptr<Engine>& engine, int fd,
                                                                        const std::string& name) {
     const auto add_name = [&](Result<std::shared_ptr<CompiledModule>> built) -> Result<std::shared_ptr<CompiledModule>> {
-        if (built) (*built)->file_name_ = std::filesystem::path(name).filename().string();
+        if (built) (*built)->file_name_ = name.substr(name.rfind('/') + 1);
         return built;
     };
     struct stat status{};

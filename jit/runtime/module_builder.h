@@ -7,7 +7,6 @@
 #pragma once
 
 #include <cstdint>
-#include <filesystem>
 #include <memory>
 #include <span>
 #include <string>
@@ -38,8 +37,7 @@ public:
     [[nodiscard]] static Result<std::shared_ptr<CompiledModule>> from_bytes(const std::shared_ptr<Engine>& engine,
                                                                             std::vector<std::uint8_t>&& bytes);
     /// A module in a file, which is mapped (private, read-only), or read as a stream if it cannot be: pipes, terminals, /dev/stdin.
-    [[nodiscard]] static Result<std::shared_ptr<CompiledModule>> from_file(const std::shared_ptr<Engine>& engine,
-                                                                           const std::filesystem::path& path);
+    [[nodiscard]] static Result<std::shared_ptr<CompiledModule>> from_file(const std::shared_ptr<Engine>& engine, const std::string& path);
     /// A module from an open descriptor, as from_file; `name` is for messages. The descriptor is read, not closed.
     [[nodiscard]] static Result<std::shared_ptr<CompiledModule>> from_descriptor(const std::shared_ptr<Engine>& engine, int fd,
                                                                                  const std::string& name);

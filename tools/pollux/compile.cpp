@@ -6,7 +6,6 @@
 
 #include <cerrno>
 #include <cstdio>
-#include <filesystem>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -52,6 +51,14 @@ struct CompileOptions {
 
 std::unexpected<Error> usage(const std::string& message) {
     return fail(ErrorKind::usage, "compile: " + message + "; see pollux compile --help");
+}
+
+/// `file` under another extension: what follows the last dot of its name, unless that begins the name.
+std::string with_extension(std::string file, std::string_view extension) {
+    const std::size_t name = file.rfind('/') + 1;
+    const std::size_t dot = file.rfind('.');
+    if (dot != std::string::npos && dot > name) file.resize(dot);
+    return file.append(extension);
 }
 
 Result<CompileOptions> parse(std::span<const char* const> words) {
@@ -100,7 +107,7 @@ Result<CompileOptions> parse(std::span<const char* const> words) {
     options.engine.features = wasm.features;
     options.engine.relaxed_simd_deterministic = wasm.relaxed_simd_deterministic;
     if (options.out.empty() && options.file == "-") return usage("a module from standard input needs -o OUT");
-    if (options.out.empty()) options.out = std::filesystem::path(options.file).replace_extension(".pollux").string();
+    if (options.out.empty()) options.out = with_extension(options.file, ".pollux");
     return options;
 }
 

@@ -2,11 +2,13 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
+#include <climits>
 #include <csignal>
 #include <cstdio>
-#include <filesystem>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -38,13 +40,15 @@ constexpr const char* kHelp =
 #ifdef POLLUX_OBJDUMP_PROGRAM
 /// Becomes the program of that name in this one's folder.
 int objdump_program(std::span<const char* const> words) {
-    std::error_code failed;
-    const std::filesystem::path program = std::filesystem::read_symlink("/proc/self/exe", failed).replace_filename(POLLUX_OBJDUMP_PROGRAM);
+    std::array<char, PATH_MAX> self{};
+    const ssize_t length = ::readlink("/proc/self/exe", self.data(), self.size());
+    std::string program(self.data(), length > 0 ? static_cast<std::size_t>(length) : 0);
+    program.replace(program.rfind('/') + 1, std::string::npos, POLLUX_OBJDUMP_PROGRAM);
     std::vector<char*> arguments = {const_cast<char*>(POLLUX_OBJDUMP_PROGRAM)};
     for (const char* word : words) arguments.push_back(const_cast<char*>(word));
     arguments.push_back(nullptr);
     ::execv(program.c_str(), arguments.data());
-    return report(Error{ErrorKind::io, "cannot start " + program.string() + ": " + sys::error_text(errno)});
+    return report(Error{ErrorKind::io, "cannot start " + program + ": " + sys::error_text(errno)});
 }
 #else
 constexpr auto objdump_program = objdump_command;
