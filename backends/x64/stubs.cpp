@@ -103,7 +103,8 @@ public:
     void emit_switch_stack();
     void emit_preempt();
     void emit_lazy();
-    void emit_helper(const void* helper);
+    void emit_helper(const void* helper, Label& pending);
+    void emit_interrupted_return(Label& pending);
     void emit_host(const wasm::FuncType& type, const void* host_failed);
     void emit_host_failed();
 
@@ -256,26 +257,28 @@ void StubWriter::emit_lazy() {
 }
 
 /// From the guest's call of a helper to the C function. The result, if any, is in rax.
-void StubWriter::emit_helper(const void* helper) {
-    Label trap;
-    Label pending;
-    Label resume;
+void StubWriter::emit_helper(const void* helper, Label& pending) {
     enter_frame();
     set_exit_frame(kR11);
     as().mov(gp64(kRdi), gp64(kContextReg));
     emitter_.call_absolute(helper, kRax);
-    emitter_.bind(resume);
     test_interrupt(pending);
     as().pop(gp64(kRbp));
     as().ret();
+}
 
+/// Where all helper stubs go on when somebody wants to interrupt.
+void StubWriter::emit_interrupted_return(Label& pending) {
+    Label trap;
     emitter_.bind(pending);
     as().push(gp64(kRax));
     as().push(gp64(kRax));
     call_preempt(trap);
     as().pop(gp64(kRax));
     as().pop(gp64(kRax));
-    emitter_.jump(resume);
+    test_interrupt(pending);
+    as().pop(gp64(kRbp));
+    as().ret();
     emitter_.bind(trap);
     leave_with_trap();
 }
@@ -400,6 +403,7 @@ Result<std::size_t> emit_stubs(CodeBuffer buffer, const StubTargets& targets, St
     stubs.begin = writer.start();
     if (stubs.begin != buffer.execute) return fail(ErrorKind::resource, "emitting the stubs: their address is not a multiple of 16");
     Label leave;
+    Label pending;
     const std::uint64_t trap_exit = stubs.begin;
     emitter.as().mov(gp64(kRsp), at(kRdi, offsetof(EntryRecord, stack_pointer)));
     emitter.as().mov(gp32(kRax), gp32(kRsi));
@@ -417,8 +421,9 @@ Result<std::size_t> emit_stubs(CodeBuffer buffer, const StubTargets& targets, St
     writer.emit_host_failed();
     for (std::size_t i = 0; i < kHelperCount; ++i) {
         stubs.helpers[i] = reinterpret_cast<const void*>(writer.start());
-        writer.emit_helper(targets.helpers[i]);
+        writer.emit_helper(targets.helpers[i], pending);
     }
+    writer.emit_interrupted_return(pending);
     stubs.trap_exit = reinterpret_cast<decltype(stubs.trap_exit)>(trap_exit);
     stubs.enter = reinterpret_cast<decltype(stubs.enter)>(enter);
     stubs.switch_stack = reinterpret_cast<decltype(stubs.switch_stack)>(switch_stack);
