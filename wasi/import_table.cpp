@@ -1,7 +1,8 @@
 #include "wasi/import_table.h"
 
 #include <algorithm>
-#include <vector>
+#include <iterator>
+#include <utility>
 
 #include "wasi/calls.h"
 #include "wasi/socket_calls.h"
@@ -30,27 +31,28 @@ constexpr Import kSocketExtensions[] = {
 #undef WASI_SOCKET_IMPORT
 };
 
-const std::vector<Import>& table() {
-    static const std::vector<Import> sorted = [] {
-        std::vector<Import> all(std::begin(kPreview1), std::end(kPreview1));
-        all.insert(all.end(), std::begin(kSocketExtensions), std::end(kSocketExtensions));
-        std::ranges::stable_sort(all, {}, &Import::name);
-        return all;
-    }();
-    return sorted;
-}
+constexpr std::pair<std::string_view, std::string_view> key(const Import& import) noexcept { return {import.name, import.signature}; }
+
+/// All of them, sorted when Pollux is compiled, not each time it starts.
+constexpr auto kImports = [] {
+    std::array<Import, std::size(kPreview1) + std::size(kSocketExtensions)> all;
+    std::ranges::copy(kSocketExtensions, std::ranges::copy(kPreview1, all.begin()).out);
+    std::ranges::sort(all, {}, key);
+    return all;
+}();
+static_assert(std::ranges::adjacent_find(kImports, {}, key) == kImports.end(), "two imports have one name and type");
 
 }  // namespace
 
-std::span<const Import> imports() noexcept { return table(); }
+std::span<const Import> imports() noexcept { return kImports; }
 
 const Import* find_import(std::string_view name, std::string_view signature) noexcept {
-    for (const Import& import : std::ranges::equal_range(table(), name, {}, &Import::name)) {
+    for (const Import& import : std::ranges::equal_range(kImports, name, {}, &Import::name)) {
         if (import.signature == signature) return &import;
     }
     return nullptr;
 }
 
-bool has_import(std::string_view name) noexcept { return std::ranges::binary_search(table(), name, {}, &Import::name); }
+bool has_import(std::string_view name) noexcept { return std::ranges::binary_search(kImports, name, {}, &Import::name); }
 
 }  // namespace pollux::wasi

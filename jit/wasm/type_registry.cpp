@@ -62,11 +62,11 @@ struct TypeRegistry::Storage {
     std::unordered_map<Key, TypeId, KeyHash, KeyEqual> groups;
     std::uint32_t count = 0;
 
-    /// Room for `more` types after `count`.
+    /// Room for `more` types after `count`; its memory is first touched where a type is added.
     void reserve(std::uint32_t more) {
         for (std::uint32_t chunk = count >> kChunkBits; chunk <= (count + more - 1) >> kChunkBits; ++chunk) {
             if (chunks_[chunk].load(std::memory_order_relaxed) == nullptr) {
-                chunks_[chunk].store(std::make_unique<Entry[]>(kChunkSize).release(), std::memory_order_release);
+                chunks_[chunk].store(std::allocator<Entry>().allocate(kChunkSize), std::memory_order_release);
             }
         }
     }
@@ -111,7 +111,7 @@ Result<TypeId> TypeRegistry::add(std::span<const DefinedType> group) {
     if (count != 0) all.reserve(count);
     for (std::uint32_t i = 0; i < count; ++i) {
         const TypeId id = base + i;
-        Entry& added = chunks_[id >> kChunkBits].load(std::memory_order_relaxed)[id & (kChunkSize - 1)];
+        Entry& added = *std::construct_at(chunks_[id >> kChunkBits].load(std::memory_order_relaxed) + (id & (kChunkSize - 1)));
         added.type = group[i];
         std::ranges::for_each(added.type.func.params, resolve);
         std::ranges::for_each(added.type.func.results, resolve);
