@@ -42,7 +42,7 @@ CodeMemory& sequence_memory() {
 struct Running {
     std::uint64_t begin = 0;
     std::uint64_t exit = 0;
-    const std::vector<Site>* sites = nullptr;
+    const ScratchVector<Site>* sites = nullptr;
     TrapCode trap = TrapCode::none;
 };
 Running running;
