@@ -127,7 +127,8 @@ public:
     void guest_store(StoreOp, const Address&, Operand s);
     void usual_load(LoadOp op, Reg d, Reg index, std::int32_t offset) { guest_load(op, d, {kMemoryBase, index, offset}); }
     void usual_store_immediate(StoreOp op, Reg index, std::int32_t offset, std::int32_t value) {
-        guest_store(op, {kMemoryBase, index, offset}, Operand::imm(op == StoreOp::b64 ? value : std::int64_t{static_cast<std::uint32_t>(value)}));
+        guest_store(op, {kMemoryBase, index, offset},
+                    Operand::imm(op == StoreOp::b64 ? value : std::int64_t{static_cast<std::uint32_t>(value)}));
     }
     void usual_store(StoreOp op, Reg index, std::int32_t offset, Reg s) { guest_store(op, {kMemoryBase, index, offset}, s); }
     void check_bounds(Width, Reg index, std::uint64_t end, std::int32_t cell_offset);

@@ -34,9 +34,7 @@ namespace detail {
 class SlotCounter {
 public:
     explicit SlotCounter(std::uint32_t depth) noexcept : depth_(depth) {}
-    std::uint32_t next(Kind kind) noexcept {
-        return depth_ = wasm::align_slot(depth_, kind) + wasm::slot_bytes(kind);
-    }
+    std::uint32_t next(Kind kind) noexcept { return depth_ = wasm::align_slot(depth_, kind) + wasm::slot_bytes(kind); }
 
 private:
     std::uint32_t depth_;

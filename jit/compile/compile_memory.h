@@ -307,8 +307,8 @@ template <class M>
 void SinglePassCompiler<M>::any_load(LoadOp op, Kind kind, const MemArg& memarg) {
     prepare();
     const bool has_next = position_->next != position_->end;
-    const bool fuse = has_next && tuning.fuse_loads && concerns_load(*position_->next, op) && !next_is(Opcode::LocalSet) &&
-                      !next_is(Opcode::LocalTee);
+    const bool fuse =
+        has_next && tuning.fuse_loads && concerns_load(*position_->next, op) && !next_is(Opcode::LocalSet) && !next_is(Opcode::LocalTee);
     if (fuse) {
         load_ = access(memarg, load_bytes(op));
         load_offset_ = position_->offset();

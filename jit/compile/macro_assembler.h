@@ -10,9 +10,9 @@
 //  - w32 results are zero-extended to 64 bits; w32 inputs are zero-extended already. An f32 lives in the low lane; upper lanes are
 //  unspecified.
 //  - `Operand` may be a register of the class the operation wants, an immediate (GP only), or a frame slot.
-//  - Emission never fails midway: has_space() is asked before each wasm instruction; kMaxInstructionBytes bounds what one method call
-//  emits,
-//    jump_table, and the out-of-line stubs excepted (they check for themselves and set overflowed()).
+//  - Nothing is written beyond the buffer: what does not fit sets overflowed(). So that the pass ends soon then, has_space() is asked
+//    before each wasm instruction that may emit more than a few instructions; kMaxInstructionBytes bounds what one method call emits,
+//    jump_table and the out-of-line stubs excepted.
 #pragma once
 
 #include <array>

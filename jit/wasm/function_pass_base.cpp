@@ -22,7 +22,7 @@ bool FunctionPassBase::begin_function(std::uint32_t function, std::span<const st
     function_ = function;
     type_ = &func_type(module_.functions[function].type);
     body_ = body.data();
-    position_ = {body.data(), body.data() + body.size(), body.data(), 
+    position_ = {body.data(), body.data() + body.size(), body.data(),
                  reinterpret_cast<std::uintptr_t>(body.data()) - module_.functions[function].body_offset};
     br_tables_ = 0;
     live_ = true;

@@ -308,7 +308,7 @@ protected:
     const std::uint8_t* body_ = nullptr;
     std::uint32_t function_ = 0;
     std::uint32_t br_tables_ = 0;
-    bool live_ = true;          ///< the code here is reachable
+    bool live_ = true;  ///< the code here is reachable
     bool has_memory0_ = false;
     bool usual_memory0_ = false;  ///< it is a 32-bit one
     bool tracks_init_ = false;  ///< some local has no default value

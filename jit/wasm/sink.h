@@ -25,13 +25,13 @@
 
 namespace pollux::wasm {
 
-/// Where the pass is; read by the sink, which writes it only to end the pass. `next` points at the opcode after the current instruction and its immediates (a
-/// body ends in `end`, so it is always readable); a sink may peek at it, never beyond an opcode byte and a one-byte LEB.
+/// Where the pass is; read by the sink, which writes it only to end the pass. `next` points at the opcode after the current instruction and
+/// its immediates (a body ends in `end`, so it is always readable); a sink may peek at it, never beyond an opcode byte and a one-byte LEB.
 struct PassPosition {
     const std::uint8_t* next = nullptr;
     const std::uint8_t* end = nullptr;  ///< one past the last byte of the body
     const std::uint8_t* opcode = nullptr;  ///< the current instruction
-    std::uintptr_t origin = 0;             ///< where the module's first byte is, or would be
+    std::uintptr_t origin = 0;  ///< where the module's first byte is, or would be
     /// Of the current opcode in the module: what traps and backtraces report.
     [[nodiscard]] std::uint32_t offset() const noexcept {
         return static_cast<std::uint32_t>(reinterpret_cast<std::uintptr_t>(opcode) - origin);

@@ -35,8 +35,7 @@ TEST(LoopScan, NestedBlocksEndWhereTheyEnd) {
 
 TEST(LoopScan, LoopsInsideAreAnsweredByTheSameScan) {
     // local.get 0, loop (local.set 1, loop (call 0) end) end, loop (local.get 0) end, end
-    const std::vector<std::uint8_t> body = {0x20, 0,    0x03, 0x40, 0x21, 1, 0x03, 0x40, 0x10, 0,
-                                            0x0b, 0x0b, 0x03, 0x40, 0x20, 0, 0x0b, 0x0b};
+    const std::vector<std::uint8_t> body = {0x20, 0, 0x03, 0x40, 0x21, 1, 0x03, 0x40, 0x10, 0, 0x0b, 0x0b, 0x03, 0x40, 0x20, 0, 0x0b, 0x0b};
     const std::vector<Local> locals = {{.kind = Kind::i32, .home = gp(1)}, {.kind = Kind::i32, .home = gp(2)}};
     const std::uint8_t* const end = body.data() + body.size();
     const RegSet first = RegSet::of(gp(1));
