@@ -151,7 +151,9 @@ template <class M>
 constexpr std::array<std::uint16_t, 256> SinglePassCompiler<M>::make_load_concerns() {
     using enum wasm::Opcode;
     std::array<std::uint16_t, 256> table{};
-    const auto set = [&](LoadOp load, auto... ops) { ((table[static_cast<std::size_t>(ops)] |= 1U << static_cast<unsigned>(load)), ...); };
+    const auto set = [&](LoadOp load, auto... ops) {
+        ((table[static_cast<std::size_t>(ops)] = static_cast<std::uint16_t>(1U << static_cast<unsigned>(load))), ...);
+    };
     if (M::kFusesLoads) {
         set(LoadOp::u32, I32Add, I32Sub, I32And, I32Or, I32Xor);
         set(LoadOp::u64, I64Add, I64Sub, I64And, I64Or, I64Xor);
