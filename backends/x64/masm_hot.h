@@ -68,13 +68,13 @@ inline void Masm::store_to(StoreOp op, const stencil::Memory& target, Reg s) {
 }
 
 inline void Masm::load_slot(Kind kind, Reg d, std::int32_t slot) {
-    if (!wasm::is_fp(kind)) return emitter_.put<stencil::load_whole>(kind != Kind::i32, d, slot_operand(slot));
+    if (!wasm::is_fp(kind)) return emitter_.put<stencil::load_whole>(width_of(kind), d, slot_operand(slot));
     constexpr LoadOp kLoads[] = {LoadOp::u32, LoadOp::u64, LoadOp::f32, LoadOp::f64, LoadOp::v128, LoadOp::u64};
     load_from(kLoads[static_cast<std::size_t>(kind)], d, slot_operand(slot));
 }
 
 inline void Masm::store_slot(Kind kind, std::int32_t slot, Reg s) {
-    if (!wasm::is_fp(kind)) return emitter_.put<stencil::store_whole>(kind != Kind::i32, slot_operand(slot), s);
+    if (!wasm::is_fp(kind)) return emitter_.put<stencil::store_whole>(width_of(kind), slot_operand(slot), s);
     constexpr StoreOp kStores[] = {StoreOp::b32, StoreOp::b64, StoreOp::f32, StoreOp::f64, StoreOp::v128, StoreOp::b64};
     store_to(kStores[static_cast<std::size_t>(kind)], slot_operand(slot), s);
 }

@@ -239,11 +239,11 @@ inline Byte* cmovcc(Byte* at, unsigned condition, Width width, Reg d, Reg s) noe
 // --- memory -------------------------------------------------------------------------------------------------------------------
 
 /// Whole general-purpose registers.
-[[gnu::always_inline]] inline Byte* load_whole(Byte* at, bool wide, Reg d, const Memory& m) noexcept {
-    return detail::reg_mem<0x8b>(at, wide, d.number(), m);
+[[gnu::always_inline]] inline Byte* load_whole(Byte* at, Width width, Reg d, const Memory& m) noexcept {
+    return detail::reg_mem<0x8b>(at, detail::wide(width), d.number(), m);
 }
-[[gnu::always_inline]] inline Byte* store_whole(Byte* at, bool wide, const Memory& m, Reg s) noexcept {
-    return detail::reg_mem<0x89>(at, wide, s.number(), m);
+[[gnu::always_inline]] inline Byte* store_whole(Byte* at, Width width, const Memory& m, Reg s) noexcept {
+    return detail::reg_mem<0x89>(at, detail::wide(width), s.number(), m);
 }
 /// Of general-purpose registers, by LoadOp.
 [[gnu::always_inline]] inline Byte* load(Byte* at, LoadOp op, Reg d, const Memory& m) noexcept {

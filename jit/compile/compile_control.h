@@ -221,6 +221,7 @@ void SinglePassCompiler<M>::settle_out_of_line(const ControlFrame& frame) {
     for (std::uint32_t at = frame.out_of_line; at != 0; at = out_of_line_[at - 1].next) out_of_line_[at - 1].target = frame.label;
 }
 
+/// Behind the function's end.
 template <class M>
 void SinglePassCompiler<M>::emit_out_of_line() {
     for (OutOfLineBranch& branch : out_of_line_) {

@@ -297,12 +297,18 @@ void SinglePassCompiler<M>::load(const MemArg& memarg) {
         any_load(detail::load_op(kOp), kKind, memarg);
     } else {
         prepare();
-        const Access at = access(memarg, access_bytes(kOp));
-        const Reg d = destination(kKind, at.index);
-        masm_.simd_load(kOp, d, at.address);
-        release(at);
-        push_result(kKind, d);
+        load_with(kKind, memarg, access_bytes(kOp), [&](Reg d, const Address& from) { masm_.simd_load(kOp, d, from); });
     }
+}
+
+template <class M>
+template <class Emit>
+void SinglePassCompiler<M>::load_with(Kind kind, const MemArg& memarg, std::uint32_t bytes, const Emit& emit) {
+    const Access at = access(memarg, bytes);
+    const Reg d = destination(kind, at.index);
+    emit(d, at.address);
+    release(at);
+    push_result(kind, d);
 }
 
 template <class M>
@@ -317,11 +323,7 @@ void SinglePassCompiler<M>::any_load(LoadOp op, Kind kind, const MemArg& memarg)
         load_pending_ = true;
         return;
     }
-    const Access at = access(memarg, load_bytes(op));
-    const Reg d = destination(kind, at.index);
-    masm_.guest_load(op, d, at.address);
-    release(at);
-    push_result(kind, d);
+    load_with(kind, memarg, load_bytes(op), [&](Reg d, const Address& from) { masm_.guest_load(op, d, from); });
 }
 
 template <class M>

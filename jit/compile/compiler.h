@@ -274,6 +274,8 @@ private:
     [[gnu::always_inline]] inline void usual_load(LoadOp op, Kind kind, std::uint32_t offset);
     [[gnu::noinline]] void scalar_load(LoadOp op, Kind kind, std::uint32_t offset);
     [[gnu::noinline]] void any_load(LoadOp op, Kind kind, const MemArg& memarg);
+    template <class Emit>
+    void load_with(Kind kind, const MemArg& memarg, std::uint32_t bytes, const Emit& emit);
     [[gnu::always_inline]] inline void usual_store(StoreOp op, std::uint32_t offset);
     [[gnu::noinline]] void scalar_store(StoreOp op, std::uint32_t offset);
     [[gnu::noinline]] void any_store(StoreOp op, const MemArg& memarg);

@@ -31,13 +31,6 @@ template <class T, unsigned kBits>
     constexpr unsigned kLastBits = kBits - 7 * (kBytes - 1);  // payload bits of the last possible byte
     Unsigned value = 0;
     const std::uint8_t* at = next;
-    if (end - at >= 2 && at[1] < 0x80) {  // the most frequent length but one
-        value = static_cast<Unsigned>((at[0] & 0x7FU) | static_cast<unsigned>(at[1]) << 7);
-        if constexpr (std::is_signed_v<T>) value |= Unsigned{0} - static_cast<Unsigned>((value & 0x2000) << 1);
-        out = static_cast<T>(value);
-        next = at + 2;
-        return LebStatus::ok;
-    }
     for (unsigned i = 0; i < kBytes; ++i) {
         if (at == end) return LebStatus::truncated;
         const std::uint8_t byte = *at++;

@@ -207,6 +207,8 @@ TEST_F(X64Stencils, LoadsAndStores) {
             expect<stencil::store>([&](auto& as) { as.mov(memory, gp32(r)); }, StoreOp::b32, m, r);
             expect<stencil::store>([&](auto& as) { as.mov(memory, gp64(r)); }, StoreOp::b64, m, r);
             for (const Width width : kWidths) {
+                expect<stencil::load_whole>([&](auto& as) { as.mov(sized(width, r), memory); }, width, r, m);
+                expect<stencil::store_whole>([&](auto& as) { as.mov(memory, sized(width, r)); }, width, m, r);
                 expect<stencil::alu_mem>([&](auto& as) { as.add(sized(width, r), memory); }, Alu::add, width, r, m);
                 expect<stencil::alu_mem>([&](auto& as) { as.cmp(sized(width, r), memory); }, Alu::cmp, width, r, m);
                 expect<stencil::imul_mem>([&](auto& as) { as.imul(sized(width, r), memory); }, width, r, m);
