@@ -117,7 +117,7 @@ public:
     void extend(ExtendOp op, Reg d, Reg a);
     void add_shifted(Width width, Reg d, Reg a, Reg b, std::uint8_t shift);
     void compare_set(IntCond condition, Width width, Reg d, Reg a, Operand b);
-    void compare_branch(IntCond condition, Width width, Reg a, Operand b, Label& label);
+    [[gnu::always_inline]] inline void compare_branch(IntCond condition, Width width, Reg a, Operand b, Label& label);
     void compare_trap(IntCond condition, Width width, Reg a, Operand b, TrapCode code);
     void compare_select(IntCond condition, Width width, Reg a, Operand b, Kind kind, Reg d, Reg t, Reg f);
 

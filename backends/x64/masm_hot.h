@@ -10,11 +10,10 @@ namespace pollux::x64 {
 
 constexpr Width width_of(Kind kind) noexcept { return kind == Kind::i32 ? Width::w32 : Width::w64; }
 
-constexpr Condition condition_code(IntCond condition) noexcept {
-    constexpr Condition kCodes[] = {Condition::kE, Condition::kNE, Condition::kL,  Condition::kB,  Condition::kG,
-                                    Condition::kA, Condition::kLE, Condition::kBE, Condition::kGE, Condition::kAE};
-    return kCodes[static_cast<std::size_t>(condition)];
-}
+inline constexpr Condition kConditionCodes[] = {Condition::kE, Condition::kNE, Condition::kL,  Condition::kB,  Condition::kG,
+                                                Condition::kA, Condition::kLE, Condition::kBE, Condition::kGE, Condition::kAE};
+
+constexpr Condition condition_code(IntCond condition) noexcept { return kConditionCodes[static_cast<std::size_t>(condition)]; }
 
 constexpr stencil::Alu alu_digit(AluOp op) noexcept {
     constexpr stencil::Alu kDigits[] = {stencil::Alu::add, stencil::Alu::sub, stencil::Alu::and_, stencil::Alu::or_, stencil::Alu::xor_};

@@ -30,6 +30,13 @@ public:
             grow();
         *end_++ = value;
     }
+    /// A new element at the end, to be filled in.
+    [[nodiscard, gnu::always_inline]] T& push() {
+        if (end_ == limit_) [[unlikely]]
+            grow();
+        return *end_++;
+    }
+    void pop_back() noexcept { --end_; }
     /// Empties it; the memory of a huge one is given back.
     void clear() {
         end_ = values_.get();
@@ -44,6 +51,7 @@ public:
     [[nodiscard]] T* end() noexcept { return end_; }
     [[nodiscard]] const T* begin() const noexcept { return values_.get(); }
     [[nodiscard]] const T* end() const noexcept { return end_; }
+    [[nodiscard]] T& back() noexcept { return end_[-1]; }
     [[nodiscard]] T& operator[](std::size_t index) noexcept { return values_[index]; }
     [[nodiscard]] const T& operator[](std::size_t index) const noexcept { return values_[index]; }
 

@@ -17,18 +17,60 @@ namespace pollux {
 /// Takes the arguments off the stack and puts them where the callee expects them. Returns the bytes of stack arguments, reserved below sp.
 template <class M>
 std::uint32_t SinglePassCompiler<M>::set_arguments(const wasm::FuncType& type, bool tail) {
-    const std::size_t first = stack_.size() - type.params.size();
+    const std::size_t count = type.params.size();
+    const std::size_t first = stack_.size() - count;
     if (!tail) {
         if (first > flushed_) flush_registers(flushed_, first);
         save_homes();
     }
-    std::uint32_t area = 0;
-    if (type.params.size() > std::min(M::kHomesGp.size(), M::kHomesFp.size())) {  // else all are in registers
-        ParameterAssigner sizes(M::kHomesGp.size(), M::kHomesFp.size());
-        for (const ValType& param : type.params) sizes.next(param.kind());
-        area = sizes.stack_bytes();
-        if (area != 0) masm_.reserve_stack_arguments(area);
+    const std::uint32_t area =
+        count <= std::min(M::kHomesGp.size(), M::kHomesFp.size()) ? set_few_arguments(first) : set_any_arguments(type);
+    stack_.pop_back(static_cast<std::ptrdiff_t>(count));
+    flushed_ = std::min(flushed_, first);
+    return area;
+}
+
+/// So few that all are in registers: the values on the stack from `first` on.
+template <class M>
+inline std::uint32_t SinglePassCompiler<M>::set_few_arguments(std::size_t first) {
+    std::array<Reg, 32> targets;
+    std::size_t gp = 0;
+    std::size_t fp = 0;
+    std::uint32_t loads = 0;  // bits: it is not in a register yet
+    for (std::size_t i = first; i < stack_.size(); ++i) {
+        const AbstractValue& value = stack_[i];
+        const Reg to = wasm::is_fp(value.kind) ? M::kHomesFp[fp++] : M::kHomesGp[gp++];
+        targets[i - first] = to;
+        if (value.type == AbstractValue::Type::reg) {
+            free_.add(value.reg);
+            moves_.add(value.kind, to, value.reg);
+            continue;
+        }
+        if (value.type == AbstractValue::Type::local) {
+            --locals_[value.bits].deferred;
+            const Reg from = source_of(value);
+            if (from.valid()) {
+                moves_.add(value.kind, to, from);
+                continue;
+            }
+        }
+        loads |= std::uint32_t{1} << (i - first);
     }
+    moves_.emit(masm_);
+    for (; loads != 0; loads &= loads - 1) {
+        const auto i = static_cast<std::size_t>(std::countr_zero(loads));
+        load_value(stack_[first + i], targets[i]);
+    }
+    return 0;
+}
+
+template <class M>
+std::uint32_t SinglePassCompiler<M>::set_any_arguments(const wasm::FuncType& type) {
+    const std::size_t first = stack_.size() - type.params.size();
+    ParameterAssigner sizes(M::kHomesGp.size(), M::kHomesFp.size());
+    for (const ValType& param : type.params) sizes.next(param.kind());
+    const std::uint32_t area = sizes.stack_bytes();
+    if (area != 0) masm_.reserve_stack_arguments(area);
 
     const auto target_of = [](Location location) {
         return location.where == Location::Where::fp ? M::kHomesFp[location.index] : M::kHomesGp[location.index];
@@ -68,8 +110,6 @@ std::uint32_t SinglePassCompiler<M>::set_arguments(const wasm::FuncType& type, b
         const Location location = again.next(value.kind);
         if (location.where != Location::Where::memory && !source_of(value).valid()) load_value(value, target_of(location));
     }
-    stack_.pop_back(static_cast<std::ptrdiff_t>(type.params.size()));
-    flushed_ = std::min(flushed_, first);
     return area;
 }
 
@@ -77,6 +117,7 @@ std::uint32_t SinglePassCompiler<M>::set_arguments(const wasm::FuncType& type, b
 /// where our own caller wants them. Returns the depth of that room's end.
 template <class M>
 std::uint32_t SinglePassCompiler<M>::point_to_results(const wasm::FuncType& type, bool tail) {
+    if (type.results.size() <= 1) return 0;
     const std::uint32_t bytes = memory_result_bytes(type.results);
     if (bytes == 0) return 0;
     if (tail) {
@@ -126,9 +167,8 @@ void SinglePassCompiler<M>::call_in_context(Reg callee, std::int32_t code_offset
 }
 
 template <class M>
-void SinglePassCompiler<M>::call(std::uint32_t function) {
+void SinglePassCompiler<M>::call(std::uint32_t function, const wasm::FuncType& type) {
     prepare();
-    const wasm::FuncType& type = module_->func_type(function);
     set_arguments(type, false);
     const std::uint32_t area_depth = point_to_results(type, false);
     if (function < module_->imported_functions) {
@@ -241,9 +281,8 @@ void SinglePassCompiler<M>::call_ref(TypeId type) {
 }
 
 template <class M>
-void SinglePassCompiler<M>::return_call(std::uint32_t function) {
+void SinglePassCompiler<M>::return_call(std::uint32_t function, const wasm::FuncType& type) {
     prepare();
-    const wasm::FuncType& type = module_->func_type(function);
     const bool imported = function < module_->imported_functions;
     const std::uint32_t area = set_arguments(type, true);
     point_to_results(type, true);

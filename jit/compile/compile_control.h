@@ -46,6 +46,7 @@ private:
 template <class M>
 bool SinglePassCompiler<M>::results_in_place(const ControlFrame& frame) const {
     const auto types = label_types(frame);
+    if (types.empty()) return true;
     const std::size_t first = stack_.size() - types.size();
     ResultAssigner assigner;
     detail::SlotCounter slots(frame.depth);
@@ -67,9 +68,13 @@ bool SinglePassCompiler<M>::results_in_place(const ControlFrame& frame) const {
 /// Ascending order is safe: a result's slot at the label is not above its present slot, so a move can only overwrite slots of values
 /// that were moved before. What sits in a result register without being destined for it goes to its present slot first.
 template <class M>
-void SinglePassCompiler<M>::place_results(const ControlFrame& frame) {
+inline void SinglePassCompiler<M>::place_results(const ControlFrame& frame) {
+    if (!label_types(frame).empty()) place_some_results(frame);
+}
+
+template <class M>
+void SinglePassCompiler<M>::place_some_results(const ControlFrame& frame) {
     const auto types = label_types(frame);
-    if (types.empty()) return;
     const std::size_t first = stack_.size() - types.size();
     const bool is_loop = frame.type == ControlFrame::Type::loop;
 
@@ -109,7 +114,12 @@ void SinglePassCompiler<M>::place_results(const ControlFrame& frame) {
 
 /// Pushes a label's results as they are behind it.
 template <class M>
-void SinglePassCompiler<M>::push_results(const ControlFrame& frame) {
+inline void SinglePassCompiler<M>::push_results(const ControlFrame& frame) {
+    if (!frame.block.results.empty()) push_some_results(frame);
+}
+
+template <class M>
+void SinglePassCompiler<M>::push_some_results(const ControlFrame& frame) {
     ResultAssigner assigner;
     for (const ValType& type : frame.block.results) {
         const Kind kind = type.kind();
@@ -171,7 +181,8 @@ void SinglePassCompiler<M>::branch(ControlFrame& frame) {
     masm_.jump(frame.label);
 }
 
-/// Emits a jump to `label` for condition == when, and takes the condition's registers back.
+/// Emits a jump to `label` for condition == when, and takes the condition's registers back. Its operands are in registers, but for a
+/// constant on an integer's right.
 template <class M>
 void SinglePassCompiler<M>::emit_condition(Condition& condition, bool when, Label& label) {
     if (condition.is_float) {
@@ -179,9 +190,13 @@ void SinglePassCompiler<M>::emit_condition(Condition& condition, bool when, Labe
         const Reg b = use(condition.b);
         masm_.fp_compare_branch(condition.floating, condition.width, condition.when == when, a, b, label);
     } else {
-        const Reg a = integer_operands(condition);
-        const Operand b = operand(condition.b);
-        masm_.compare_branch(when ? condition.integer : negate(condition.integer), condition.width, a, b, label);
+        const IntCond integer = when ? condition.integer : negate(condition.integer);
+        const Reg a = register_of(condition.a);
+        if (condition.b.is_constant()) {
+            masm_.compare_branch(integer, condition.width, a, immediate_of(condition.b), label);
+        } else {
+            masm_.compare_branch(integer, condition.width, a, register_of(condition.b), label);
+        }
     }
     release(condition.a);
     release(condition.b);
@@ -291,7 +306,11 @@ void SinglePassCompiler<M>::if_(const wasm::BlockType& type) {
 template <class M>
 void SinglePassCompiler<M>::else_(bool then_reachable) {
     prepare();
-    ControlFrame& frame = frames_.back();
+    begin_else(frames_.back(), then_reachable);
+}
+
+template <class M>
+inline void SinglePassCompiler<M>::begin_else(ControlFrame& frame, bool then_reachable) {
     if (then_reachable) branch(frame);
     truncate(frame.height);
     bind(frame.else_label);
@@ -314,20 +333,22 @@ void SinglePassCompiler<M>::end(bool reachable) {
             bind(frame.else_label);
             reachable = false;
         } else {
-            else_(reachable);
+            begin_else(frame, reachable);
             reachable = true;
         }
     }
     ControlFrame& frame = frames_.back();
-    if (frame.type == ControlFrame::Type::try_table) {
-        if (reachable) branch(frame);
-        reachable = false;
-        emit_landing_pads(frame);
-    } else if (frame.type == ControlFrame::Type::try_) {
-        frame.region_end = masm_.position();
-        add_handler(frame, ExceptionHandler::Kind::region_end, 0);
-    } else if (frame.type == ControlFrame::Type::catch_ && reachable) {
-        reach(frame);  // results come out from above the exception's slot
+    if (frame.type >= ControlFrame::Type::try_table) [[unlikely]] {
+        if (frame.type == ControlFrame::Type::try_table) {
+            if (reachable) branch(frame);
+            reachable = false;
+            emit_landing_pads(frame);
+        } else if (frame.type == ControlFrame::Type::try_) {
+            frame.region_end = masm_.position();
+            add_handler(frame, ExceptionHandler::Kind::region_end, 0);
+        } else if (reachable) {
+            reach(frame);  // catch_: results come out from above the exception's slot
+        }
     }
     if (frame.type == ControlFrame::Type::function) {
         if (reachable) place_results(frame);

@@ -232,6 +232,46 @@ void SinglePassCompiler<M>::any_load_at_local(std::uint32_t local, std::uint32_t
     usual_load<Opcode::I32Load>(offset);
 }
 
+/// A load behind which a local is set. Whether that was done, too.
+template <class M>
+bool SinglePassCompiler<M>::load_to_local(LoadOp op, Kind kind, std::uint32_t offset, std::uint32_t local, bool tee) {
+    AbstractValue& top = stack_.back();
+    Reg index = kNoReg;
+    Reg d = kNoReg;
+    if (usual_accesses_ && !top.is_constant()) {
+        index = register_of(top);
+        if (!index.valid()) index = bring_in_place(top);
+        d = destination_for(local, top);
+    }
+    if (!d.valid()) {
+        any_load(op, kind, {.offset = offset});
+        return false;
+    }
+    let_go(top);
+    masm_.set_wasm_offset(position_->offset());
+    masm_.usual_load(op, d, index, static_cast<std::int32_t>(offset));
+    set_computed(local, d, tee);
+    return true;
+}
+
+template <class M>
+template <wasm::Opcode kOp>
+inline bool SinglePassCompiler<M>::load_to_local(std::uint32_t offset, std::uint32_t local, bool tee) {
+    constexpr Kind kKind = results(kOp)[0];
+    if constexpr (kKind == Kind::v128) {
+        load<kOp>({.offset = offset});
+        return false;
+    } else {
+        return load_to_local(detail::load_op(kOp), kKind, offset, local, tee);
+    }
+}
+
+template <class M>
+bool SinglePassCompiler<M>::load_at_local_to_local(std::uint32_t from, std::uint32_t offset, std::uint32_t local, bool tee) {
+    push_local(from);
+    return load_to_local<Opcode::I32Load>(offset, local, tee);
+}
+
 /// The same for a store, but of a constant that no instruction can hold.
 template <class M>
 inline void SinglePassCompiler<M>::usual_store(StoreOp op, std::uint32_t offset) {
@@ -255,6 +295,28 @@ inline void SinglePassCompiler<M>::usual_store(StoreOp op, std::uint32_t offset)
     masm_.set_wasm_offset(position_->offset());
     if (from.valid()) return masm_.usual_store(op, index, at, from);
     masm_.usual_store_immediate(op, index, at, static_cast<std::int32_t>(value.bits));
+}
+
+template <class M>
+inline void SinglePassCompiler<M>::store_constant(std::uint32_t offset, std::int32_t value) {
+    AbstractValue& address = stack_.back();
+    if (!usual_accesses_) [[unlikely]]
+        return any_store_constant(offset, value);
+    Reg index = register_of(address);
+    if (!index.valid()) [[unlikely]]
+        index = bring_in_place(address);
+    if (!index.valid()) [[unlikely]]
+        return any_store_constant(offset, value);
+    let_go(address);
+    stack_.pop_back();
+    masm_.set_wasm_offset(position_->offset());
+    masm_.usual_store_immediate(StoreOp::b32, index, static_cast<std::int32_t>(offset), value);
+}
+
+template <class M>
+void SinglePassCompiler<M>::any_store_constant(std::uint32_t offset, std::int32_t value) {
+    i32_const(value);
+    usual_store(StoreOp::b32, offset);
 }
 
 template <class M>

@@ -174,6 +174,60 @@ inline void SinglePassCompiler<M>::usual_alu(AluOp op, Width width) {
     }
 }
 
+namespace detail {
+
+/// Of i32.add, sub, and, or, xor.
+constexpr AluOp i32_alu_op(wasm::Opcode op) noexcept {
+    using enum wasm::Opcode;
+    return op == I32Add ? AluOp::add : op == I32Sub ? AluOp::sub : op == I32And ? AluOp::and_ : op == I32Or ? AluOp::or_ : AluOp::xor_;
+}
+
+}  // namespace detail
+
+/// With a constant as right operand, which never comes to the stack. Nothing is pending before a constant.
+template <class M>
+inline void SinglePassCompiler<M>::alu_constant(Opcode opcode, std::int32_t value) {
+    AbstractValue& a = stack_.back();
+    const AluOp op = detail::i32_alu_op(opcode);
+    const Reg ra = register_of(a);
+    const RegSet available = (free_ & kAllGp) - cached_;
+    if (!usual_ || !ra.valid() || available.empty() || next_is(Opcode::LocalSet) || next_is(Opcode::LocalTee)) [[unlikely]]
+        return any_alu_constant(op, value);
+    const Reg d = a.type == AbstractValue::Type::reg ? ra : available.first();
+    let_go(a);
+    claim(d);
+    a = {AbstractValue::Type::reg, Kind::i32, d, a.depth, 0};
+    masm_.alu_immediate(op, Width::w32, d, ra, value);
+}
+
+template <class M>
+void SinglePassCompiler<M>::any_alu_constant(AluOp op, std::int32_t value) {
+    i32_const(value);
+    any_alu(op, Width::w32);
+}
+
+/// The same, where a local is set behind it. Whether that was done, too.
+template <class M>
+bool SinglePassCompiler<M>::alu_constant_to_local(Opcode opcode, std::int32_t value, std::uint32_t local, bool tee) {
+    AbstractValue& a = stack_.back();
+    const AluOp op = detail::i32_alu_op(opcode);
+    Reg ra = kNoReg;
+    Reg d = kNoReg;
+    if (usual_) {
+        ra = register_of(a);
+        if (!ra.valid() && a.type == AbstractValue::Type::local) ra = bring_in_place(a);
+        d = destination_for(local, a);
+    }
+    if (!ra.valid() || !d.valid()) {
+        any_alu_constant(op, value);
+        return false;
+    }
+    let_go(a);
+    masm_.alu_immediate(op, Width::w32, d, ra, value);
+    set_computed(local, d, tee);
+    return true;
+}
+
 template <class M>
 void SinglePassCompiler<M>::any_alu(AluOp op, Width width) {
     prepare();

@@ -72,6 +72,12 @@ public:
     [[gnu::always_inline]] inline void usual_store(std::uint32_t offset);
     [[gnu::always_inline]] inline void load_at_local(std::uint32_t local, std::uint32_t offset);
     [[gnu::noinline]] void any_load_at_local(std::uint32_t local, std::uint32_t offset);
+    bool load_at_local_to_local(std::uint32_t from, std::uint32_t offset, std::uint32_t local, bool tee);
+    template <Opcode kOp>
+    bool load_to_local(std::uint32_t offset, std::uint32_t local, bool tee);
+    [[gnu::always_inline]] inline void store_constant(std::uint32_t offset, std::int32_t value);
+    [[gnu::always_inline]] inline void alu_constant(Opcode op, std::int32_t value);
+    bool alu_constant_to_local(Opcode op, std::int32_t value, std::uint32_t local, bool tee);
     template <Opcode kOp>
     void load_lane(const MemArg& memarg, std::uint8_t lane);
     template <Opcode kOp>
@@ -113,10 +119,10 @@ public:
     void nop() {}
     void branch_hint(bool likely) { unlikely_ = !likely; }
 
-    void call(std::uint32_t function);
+    void call(std::uint32_t function, const wasm::FuncType& type);
     void call_indirect(TypeId type, std::uint32_t table);
     void call_ref(TypeId type);
-    void return_call(std::uint32_t function);
+    void return_call(std::uint32_t function, const wasm::FuncType& type);
     void return_call_indirect(TypeId type, std::uint32_t table);
     void return_call_ref(TypeId type);
 
@@ -176,7 +182,11 @@ private:
     void release(Reg reg) {
         if (allocatable_.has(reg)) free_.add(reg);
     }
-    void truncate(std::size_t height);
+    void truncate(std::size_t height) {
+        if (flushed_ > height) flushed_ = height;
+        if (stack_.size() > height) pop_to(height);
+    }
+    [[gnu::noinline]] void pop_to(std::size_t height);
     [[nodiscard]] std::int32_t slot_of(const AbstractValue& value) const {
         return -static_cast<std::int32_t>(operands_base_ + value.depth);
     }
@@ -197,6 +207,10 @@ private:
     [[gnu::noinline]] Reg bring_to_register(AbstractValue& value, RegSet except);
     [[gnu::noinline]] Reg bring_in_place(AbstractValue& value);
     Operand operand(AbstractValue& value);
+    [[nodiscard]] static Operand immediate_of(const AbstractValue& constant) {
+        const auto bits = static_cast<std::int64_t>(constant.bits);
+        return Operand::imm(constant.kind == Kind::i32 ? static_cast<std::int32_t>(bits) : bits);
+    }
     Operand register_or_slot(AbstractValue& value);
     void load_value(const AbstractValue& value, Reg to);
     Reg own(AbstractValue& value, RegSet except = {});
@@ -209,13 +223,16 @@ private:
     template <class... Values>
     [[gnu::always_inline]] inline Reg destination(Kind kind, const Values&... operands);
     [[gnu::noinline]] Reg home_set_next(Kind kind);
+    [[gnu::always_inline]] inline Reg destination_for(std::uint32_t local, const AbstractValue& operand);
+    [[gnu::always_inline]] inline void set_computed(std::uint32_t local, Reg reg, bool tee);
     [[gnu::always_inline]] inline void push_result(Kind kind, Reg reg);
     [[nodiscard]] bool next_is(Opcode op) const {
         return position_->next < position_->end && *position_->next == static_cast<std::uint8_t>(op);
     }
 
     void flush_registers(std::size_t from, std::size_t to);
-    void flush_for_block();
+    [[gnu::always_inline]] inline void flush_for_block();
+    [[gnu::noinline]] void flush_all();
     void force_to_slots(std::size_t count);
     void save_homes();
     void forget_registers() {
@@ -234,6 +251,7 @@ private:
     [[gnu::noinline]] void alu(AluOp op, Width width);
     [[gnu::always_inline]] inline void usual_alu(AluOp op, Width width);
     [[gnu::noinline]] void any_alu(AluOp op, Width width);
+    [[gnu::noinline]] void any_alu_constant(AluOp op, std::int32_t value);
     template <Width kWidth>
     void multiply();
     [[gnu::noinline]] void shift(ShiftOp op, Width width);
@@ -274,6 +292,8 @@ private:
     [[gnu::always_inline]] inline void usual_load(LoadOp op, Kind kind, std::uint32_t offset);
     [[gnu::noinline]] void scalar_load(LoadOp op, Kind kind, std::uint32_t offset);
     [[gnu::noinline]] void any_load(LoadOp op, Kind kind, const MemArg& memarg);
+    [[gnu::noinline]] bool load_to_local(LoadOp op, Kind kind, std::uint32_t offset, std::uint32_t local, bool tee);
+    [[gnu::noinline]] void any_store_constant(std::uint32_t offset, std::int32_t value);
     template <class Emit>
     void load_with(Kind kind, const MemArg& memarg, std::uint32_t bytes, const Emit& emit);
     [[gnu::always_inline]] inline void usual_store(StoreOp op, std::uint32_t offset);
@@ -305,15 +325,21 @@ private:
     ControlFrame& push_frame(ControlFrame::Type type, const wasm::BlockType& block);
     [[nodiscard]] static std::span<const ValType> label_types(const ControlFrame& frame);
     [[nodiscard]] bool results_in_place(const ControlFrame& frame) const;
-    void place_results(const ControlFrame& frame);
-    void push_results(const ControlFrame& frame);
+    [[gnu::always_inline]] inline void place_results(const ControlFrame& frame);
+    [[gnu::noinline]] void place_some_results(const ControlFrame& frame);
+    [[gnu::always_inline]] inline void push_results(const ControlFrame& frame);
+    [[gnu::noinline]] void push_some_results(const ControlFrame& frame);
+    [[gnu::always_inline]] inline void begin_else(ControlFrame& frame, bool then_reachable);
     void reach(ControlFrame& frame);
     [[nodiscard]] bool agrees(const ControlFrame& frame) const;
     struct HomeMoves {
         RegSet store, load;
     };
     [[nodiscard]] HomeMoves moves_to(const HomeState& target) const;
-    void reconcile(const HomeState& target) { emit_moves(moves_to(target)); }
+    void reconcile(const HomeState& target) {
+        const HomeMoves moves = moves_to(target);
+        if (!(moves.store | moves.load).empty()) emit_moves(moves);
+    }
     void emit_moves(HomeMoves moves);
     void branch(ControlFrame& frame);
     void branch_when(Condition& condition, ControlFrame& frame, bool unlikely = false);
@@ -326,6 +352,8 @@ private:
 
     // --- compile_call.h --------------------------------------------------------------------------------------------------
     std::uint32_t set_arguments(const wasm::FuncType& type, bool tail);
+    [[gnu::always_inline]] inline std::uint32_t set_few_arguments(std::size_t first);
+    [[gnu::noinline]] std::uint32_t set_any_arguments(const wasm::FuncType& type);
     std::uint32_t point_to_results(const wasm::FuncType& type, bool tail);
     void call_in_context(Reg callee, std::int32_t code_offset, std::int32_t instance_offset);
     void finish_call(const wasm::FuncType& type, std::uint32_t area_depth);

@@ -58,17 +58,18 @@ enum class StoreOp : std::uint8_t { b8, b16, b32, b64, f32, f64, v128 };
 /// Atomic read-modify-writes, in the order of their opcodes.
 enum class AtomicOp : std::uint8_t { add, sub, and_, or_, xor_, exchange };
 
-[[nodiscard]] constexpr IntCond negate(IntCond cond) noexcept {
-    constexpr std::array kNegated = {IntCond::ne,   IntCond::eq,   IntCond::ge_s, IntCond::ge_u, IntCond::le_s,
-                                     IntCond::le_u, IntCond::gt_s, IntCond::gt_u, IntCond::lt_s, IntCond::lt_u};
-    return kNegated[static_cast<std::size_t>(cond)];
-}
+namespace detail {
+
+inline constexpr std::array kNegated = {IntCond::ne,   IntCond::eq,   IntCond::ge_s, IntCond::ge_u, IntCond::le_s,
+                                        IntCond::le_u, IntCond::gt_s, IntCond::gt_u, IntCond::lt_s, IntCond::lt_u};
+inline constexpr std::array kSwapped = {IntCond::eq,   IntCond::ne,   IntCond::gt_s, IntCond::gt_u, IntCond::lt_s,
+                                        IntCond::lt_u, IntCond::ge_s, IntCond::ge_u, IntCond::le_s, IntCond::le_u};
+
+}  // namespace detail
+
+[[nodiscard]] constexpr IntCond negate(IntCond cond) noexcept { return detail::kNegated[static_cast<std::size_t>(cond)]; }
 /// The condition for exchanged operands.
-[[nodiscard]] constexpr IntCond swap_operands(IntCond cond) noexcept {
-    constexpr std::array kSwapped = {IntCond::eq,   IntCond::ne,   IntCond::gt_s, IntCond::gt_u, IntCond::lt_s,
-                                     IntCond::lt_u, IntCond::ge_s, IntCond::ge_u, IntCond::le_s, IntCond::le_u};
-    return kSwapped[static_cast<std::size_t>(cond)];
-}
+[[nodiscard]] constexpr IntCond swap_operands(IntCond cond) noexcept { return detail::kSwapped[static_cast<std::size_t>(cond)]; }
 
 /// A position in the code of one function. 8 bytes; `link` heads the chain of uses not yet bound (kept in the uses' own fields).
 struct Label {

@@ -225,8 +225,7 @@ inline void SinglePassCompiler<M>::let_go(const AbstractValue& value) {
 }
 
 template <class M>
-void SinglePassCompiler<M>::truncate(std::size_t height) {
-    if (flushed_ > height) flushed_ = height;
+void SinglePassCompiler<M>::pop_to(std::size_t height) {
     for (; stack_.size() > height; stack_.pop_back()) let_go(stack_.back());
 }
 
@@ -428,10 +427,7 @@ void SinglePassCompiler<M>::load_value(const AbstractValue& value, Reg to) {
 /// A popped GP value as right-hand operand: immediate, slot or register.
 template <class M>
 Operand SinglePassCompiler<M>::operand(AbstractValue& value) {
-    if (value.is_constant()) {
-        return Operand::imm(value.kind == Kind::i32 ? static_cast<std::int32_t>(value.bits) : static_cast<std::int64_t>(value.bits));
-    }
-    return register_or_slot(value);
+    return value.is_constant() ? immediate_of(value) : register_or_slot(value);
 }
 
 template <class M>
@@ -507,6 +503,40 @@ Reg SinglePassCompiler<M>::home_set_next(Kind kind) {
     return locals_[next[1]].home;
 }
 
+/// Where an instruction computes what `local` is set to next: its home, else the register of the operand, on top of the stack, or any.
+/// kNoReg where more is to be done. set_computed() completes it.
+template <class M>
+inline Reg SinglePassCompiler<M>::destination_for(std::uint32_t local, const AbstractValue& operand) {
+    const Local& target = locals_[local];
+    // A deferred read elsewhere on the stack would have to be materialised first.
+    if (target.deferred != (operand.is_local(local) ? 1U : 0U) || !tuning.choose_destinations) return kNoReg;
+    if (target.home.valid()) return target.home;
+    if (operand.type == AbstractValue::Type::reg && operand.reg.is_fp() == wasm::is_fp(target.kind)) return operand.reg;
+    const RegSet available = (free_ & (wasm::is_fp(target.kind) ? kAllFp : kAllGp)) - cached_;
+    return available.empty() ? kNoReg : available.first();
+}
+
+/// The operand on top of the stack was let go of, and the result is in `reg`: sets the local, or tees.
+template <class M>
+inline void SinglePassCompiler<M>::set_computed(std::uint32_t local, Reg reg, bool tee) {
+    Local& target = locals_[local];
+    AbstractValue& top = stack_.back();
+    if (reg == target.home) {
+        homes_.valid.add(reg);
+        homes_.dirty.add(reg);
+        if (!tee) return stack_.pop_back();
+        ++target.deferred;
+        top = {AbstractValue::Type::local, target.kind, reg, top.depth, local};
+        return;
+    }
+    masm_.store_slot(target.kind, target.slot, reg);
+    forget_copies(local);
+    remember_copy(local, reg);
+    if (!tee) return stack_.pop_back();
+    free_.remove(reg);
+    top = {AbstractValue::Type::reg, target.kind, reg, top.depth, 0};
+}
+
 /// Pushes what was computed into destination(): a temporary, or a home, which then reads as its local.
 template <class M>
 inline void SinglePassCompiler<M>::push_result(Kind kind, Reg reg) {
@@ -576,7 +606,12 @@ void SinglePassCompiler<M>::flush_registers(std::size_t from, std::size_t to) {
 
 /// At the start of a block: every value becomes a constant or is in its slot.
 template <class M>
-void SinglePassCompiler<M>::flush_for_block() {
+inline void SinglePassCompiler<M>::flush_for_block() {
+    if (flushed_ != stack_.size()) flush_all();
+}
+
+template <class M>
+void SinglePassCompiler<M>::flush_all() {
     for (std::size_t i = flushed_; i < stack_.size(); ++i) {
         AbstractValue& value = stack_[i];
         if (value.type == AbstractValue::Type::reg) spill(value);
@@ -587,7 +622,7 @@ void SinglePassCompiler<M>::flush_for_block() {
 
 /// The top `count` values, flushed already, leave constants too: a block's parameters.
 template <class M>
-void SinglePassCompiler<M>::force_to_slots(std::size_t count) {
+inline void SinglePassCompiler<M>::force_to_slots(std::size_t count) {
     for (std::size_t i = stack_.size() - count; i < stack_.size(); ++i) {
         AbstractValue& value = stack_[i];
         if (!value.is_constant()) continue;

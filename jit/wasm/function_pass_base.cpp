@@ -28,7 +28,7 @@ bool FunctionPassBase::begin_function(std::uint32_t function, std::span<const st
     live_ = true;
     tracks_init_ = false;
     error_ = {};
-    clear_scratch(state_.frames_);
+    state_.frames_.clear();
     clear_scratch(state_.init_stack_);
     clear_scratch(state_.locals_);
     sp_ = floor_ = state_.operands_.get();
@@ -246,18 +246,8 @@ bool FunctionPassBase::check_results_slow() {
 
 // --- control ---------------------------------------------------------------------------------------------------------
 
-bool FunctionPassBase::push_frame(ControlFrame::Kind kind, const BlockType& type) {
-    if (state_.frames_.size() == kMaxControlDepth) [[unlikely]] {
-        return fail(ErrorKind::resource, "more than " + std::to_string(kMaxControlDepth) + " blocks within blocks");
-    }
-    ControlFrame& frame = state_.frames_.emplace_back();
-    frame.type = type;
-    frame.height = static_cast<std::uint32_t>(sp_ - state_.operands_.get());
-    frame.init_height = static_cast<std::uint32_t>(state_.init_stack_.size());
-    frame.kind = kind;
-    frame.seen = live_;
-    floor_ = sp_;
-    return type.params.empty() || push_all(type.params);
+bool FunctionPassBase::fail_depth() {
+    return fail(ErrorKind::resource, "more than " + std::to_string(kMaxControlDepth) + " blocks within blocks");
 }
 
 bool FunctionPassBase::restart_frame(ControlFrame::Kind kind, std::span<const ValType> types) {
@@ -268,17 +258,6 @@ bool FunctionPassBase::restart_frame(ControlFrame::Kind kind, std::span<const Va
     sp_ = floor_;
     if (tracks_init_) reset_initialised(frame.init_height);
     return push_all(types);
-}
-
-bool FunctionPassBase::pop_frame() {
-    const ControlFrame& frame = top();
-    const std::span<const ValType> results = frame.type.results;
-    live_ = frame.seen;
-    sp_ = state_.operands_.get() + frame.height;
-    if (tracks_init_) reset_initialised(frame.init_height);
-    state_.frames_.pop_back();
-    floor_ = state_.operands_.get() + (state_.frames_.empty() ? 0 : top().height);
-    return results.empty() || push_all(results);
 }
 
 bool FunctionPassBase::check_if_without_else() {

@@ -13,8 +13,10 @@
 #include <vector>
 
 #include "jit/base/error.h"
+#include "jit/base/scratch_vector.h"
 #include "jit/wasm/bytes.h"
 #include "jit/wasm/features.h"
+#include "jit/wasm/limits.h"
 #include "jit/wasm/module.h"
 #include "jit/wasm/opcodes.h"
 #include "jit/wasm/sink.h"
@@ -45,7 +47,7 @@ private:
     friend class FunctionPassBase;
     std::unique_ptr<ValType[]> operands_;
     std::size_t capacity_ = 0;
-    std::vector<ControlFrame> frames_;
+    ScratchVector<ControlFrame> frames_;
     std::vector<ValType> locals_;
     std::vector<bool> initialised_;
     std::vector<std::uint32_t> init_stack_;
@@ -84,6 +86,7 @@ protected:
     [[gnu::cold, gnu::noinline]] bool fail_leb(LebStatus status);
     [[gnu::cold, gnu::noinline]] bool fail_index(std::string_view what, std::uint64_t index, std::uint64_t count);
     [[gnu::cold, gnu::noinline]] bool refuse(Feature feature);
+    [[gnu::cold, gnu::noinline]] bool fail_depth();
     [[nodiscard]] bool require(Feature feature) { return features_.has(feature) || refuse(feature); }
 
     // --- immediates --------------------------------------------------------------------------------------------------
@@ -182,11 +185,23 @@ protected:
     /// Pops a reference of whatever type, or bottom.
     [[nodiscard]] bool pop_reference(ValType& out);
     [[nodiscard, gnu::always_inline]] bool pop_all(std::span<const ValType> types) {
-        if (types.empty()) return true;
-        if (types.size() == 1) return pop(types[0]);
+        const std::size_t count = types.size();
+        if (count <= operands()) [[likely]] {
+            ValType* const first = sp_ - count;
+            bool exact = true;
+            for (std::size_t i = 0; i < count; ++i) exact &= first[i] == types[i];
+            if (exact) [[likely]] {
+                sp_ = first;
+                return true;
+            }
+        }
         return pop_all_slow(types);
     }
     [[nodiscard]] bool push_all(std::span<const ValType> types) {
+        if (types.size() == 1) {
+            push(types[0]);
+            return true;
+        }
         if (!reserve(types.size())) [[unlikely]]
             return false;
         for (const ValType type : types) *sp_++ = type;
@@ -237,7 +252,20 @@ protected:
     [[nodiscard]] ControlFrame& top() noexcept { return state_.frames_.back(); }
     [[nodiscard]] ControlFrame& label(std::uint32_t depth) noexcept { return state_.frames_[state_.frames_.size() - 1 - depth]; }
     /// Enters a frame whose parameters were popped.
-    [[nodiscard]] bool push_frame(ControlFrame::Kind kind, const BlockType& type);
+    [[nodiscard]] bool push_frame(ControlFrame::Kind kind, const BlockType& type) {
+        if (state_.frames_.size() == kMaxControlDepth) [[unlikely]]
+            return fail_depth();
+        ControlFrame& frame = state_.frames_.push();
+        frame.type = type;
+        frame.height = static_cast<std::uint32_t>(sp_ - state_.operands_.get());
+        frame.init_height = tracks_init_ ? static_cast<std::uint32_t>(state_.init_stack_.size()) : 0;
+        frame.checked = 0;
+        frame.kind = kind;
+        frame.polymorphic = false;
+        frame.seen = live_;
+        floor_ = sp_;
+        return type.params.empty() || push_all(type.params);
+    }
     /// The innermost frame's results, and nothing else, are on the stack.
     [[nodiscard]] bool check_results() {
         return operands() == top().type.results.size() ? check_top(top().type.results) : check_results_slow();
@@ -245,7 +273,17 @@ protected:
     /// Starts the frame's next part (else, catch): as check_results must have found it, with `types` on the stack.
     [[nodiscard]] bool restart_frame(ControlFrame::Kind kind, std::span<const ValType> types);
     /// Leaves the frame, pushing its results in the outer one.
-    [[nodiscard]] bool pop_frame();
+    [[nodiscard]] bool pop_frame() {
+        const ControlFrame& frame = top();
+        const std::span<const ValType> results = frame.type.results;
+        live_ = frame.seen;
+        sp_ = state_.operands_.get() + frame.height;
+        if (tracks_init_) [[unlikely]]
+            reset_initialised(frame.init_height);
+        state_.frames_.pop_back();
+        floor_ = state_.operands_.get() + (state_.frames_.empty() ? 0 : top().height);
+        return results.empty() || push_all(results);
+    }
     /// The rest of the frame is unreachable.
     void set_unreachable() noexcept {
         sp_ = floor_;

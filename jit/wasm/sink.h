@@ -13,6 +13,13 @@
 //        template <Opcode> void usual_load(std::uint32_t offset);     // where memory 0 is meant, a 32-bit one, and
 //        template <Opcode> void usual_store(std::uint32_t offset);    // another byte of the body follows
 //        void load_at_local(std::uint32_t local, std::uint32_t offset);
+//    of an i32.const with an i32.store or with an addition, a subtraction or a bitwise instruction behind it,
+//        void store_constant(std::uint32_t offset, std::int32_t value);
+//        void alu_constant(Opcode, std::int32_t value);
+//    and of some with a local.set or local.tee of their result behind them; they say whether they did that, too:
+//        template <Opcode> bool load_to_local(std::uint32_t offset, std::uint32_t local, bool tee);
+//        bool load_at_local_to_local(std::uint32_t from, std::uint32_t offset, std::uint32_t local, bool tee);
+//        bool alu_constant_to_local(Opcode, std::int32_t value, std::uint32_t local, bool tee);
 //  - Opcode arguments are template arguments: dispatch costs nothing.
 //  - Operand types need no looking up: the sink keeps its own abstract stack, of Kinds.
 #pragma once
@@ -99,10 +106,10 @@ struct ValidateSink {
     void branch_hint(bool /*likely*/) {}
 
     // --- calls -------------------------------------------------------------------------------------------------------
-    void call(std::uint32_t /*function*/) {}
+    void call(std::uint32_t /*function*/, const FuncType&) {}
     void call_indirect(TypeId, std::uint32_t /*table*/) {}
     void call_ref(TypeId) {}
-    void return_call(std::uint32_t /*function*/) {}
+    void return_call(std::uint32_t /*function*/, const FuncType&) {}
     void return_call_indirect(TypeId, std::uint32_t /*table*/) {}
     void return_call_ref(TypeId) {}
 
