@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <memory>
+#include <new>
 #include <type_traits>
 #include <vector>
 
@@ -56,17 +57,22 @@ public:
     [[nodiscard]] const T& operator[](std::size_t index) const noexcept { return values_[index]; }
 
 private:
+    struct Free {
+        void operator()(T* values) const noexcept { ::operator delete(values); }
+    };
+
     [[gnu::noinline]] void grow() {
         const std::size_t count = size();
         const std::size_t capacity = std::max<std::size_t>(64, 2 * count);
-        auto larger = std::make_unique_for_overwrite<T[]>(capacity);
+        // Not make_unique: that would initialize what push_back overwrites.
+        std::unique_ptr<T[], Free> larger(static_cast<T*>(::operator new(capacity * sizeof(T))));
         std::copy_n(values_.get(), count, larger.get());
         values_ = std::move(larger);
         end_ = values_.get() + count;
         limit_ = values_.get() + capacity;
     }
 
-    std::unique_ptr<T[]> values_;
+    std::unique_ptr<T[], Free> values_;
     T* end_ = nullptr;
     T* limit_ = nullptr;
 };

@@ -17,6 +17,7 @@
 #include "jit/base/error.h"
 #include "jit/base/scratch_vector.h"
 #include "jit/wasm/features.h"
+#include "jit/wasm/limits.h"
 #include "jit/wasm/module.h"
 
 namespace pollux {
@@ -56,20 +57,44 @@ struct Relocation {
     std::uint32_t function = 0;
 };
 
-/// A pc that something can be asked about.
+/// A pc that something can be asked about. There is one for each memory access and call, so they are small, and as the code map needs them.
 struct Site {
     enum class Kind : std::uint8_t {
-        trap,      ///< the instruction at `code_offset` may fault, with `trap`
+        trap,      ///< the instruction at `code_offset` may fault, with trap()
         call,      ///< `code_offset` is a return address
         frameless, ///< from `code_offset` on (to the next site of this kind or framed) the frame pointer is the caller's and the
                    ///< return address is at the stack pointer (x64) or in lr (arm64)
         framed,    ///< from here on the frame is complete
     };
+    /// A trap other than memory_out_of_bounds: its code is in the bits below.
+    static constexpr std::uint32_t kOtherTrap = 0x20;
+    static constexpr unsigned kWasmShift = 8;
+
+    Site() = default;
+    /// `trap`: of Kind::trap only.
+    constexpr Site(std::uint32_t at, std::uint32_t wasm_offset, Kind kind, TrapCode trap)
+        : code_offset(at), wasm_and_tag(wasm_offset << kWasmShift | tag(kind, trap)) {}
+
+    [[nodiscard]] constexpr Kind kind() const noexcept { return static_cast<Kind>(wasm_and_tag >> 6 & 3); }
+    [[nodiscard]] constexpr TrapCode trap() const noexcept {
+        if (kind() != Kind::trap) return TrapCode::none;
+        return (wasm_and_tag & kOtherTrap) == 0 ? TrapCode::memory_out_of_bounds : static_cast<TrapCode>(wasm_and_tag & 0x1f);
+    }
+    /// Offset in the module; `near`: that of anything in the same function, whose body is smaller than 2^23 bytes.
+    [[nodiscard]] constexpr std::uint32_t wasm_offset(std::uint32_t near) const noexcept {
+        return near + static_cast<std::uint32_t>(static_cast<std::int32_t>((wasm_and_tag & ~0xFFU) - (near << kWasmShift)) >> kWasmShift);
+    }
+
     std::uint32_t code_offset = 0;  ///< from the function's start; ascending, except trap sites of out-of-line stubs at the end
-    std::uint32_t wasm_offset = 0;  ///< in the module
-    Kind kind = Kind::trap;
-    TrapCode trap = TrapCode::none;
+    std::uint32_t wasm_and_tag = 0;  ///< low 24 bits of the offset in the module | kind (2 bits) | kOtherTrap | TrapCode (5 bits)
+
+private:
+    static constexpr std::uint32_t tag(Kind kind, TrapCode trap) noexcept {
+        const bool other_trap = kind == Kind::trap && trap != TrapCode::memory_out_of_bounds;
+        return static_cast<std::uint32_t>(kind) << 6 | (other_trap ? kOtherTrap | static_cast<std::uint32_t>(trap) : 0);
+    }
 };
+static_assert(static_cast<std::uint32_t>(TrapCode::status) < 32 && wasm::kMaxFunctionBytes < 1U << 23, "a Site has bits for them");
 
 /// What catches exceptions thrown by calls whose return address is in (begin, end]: the first in order that matches. Offsets from the
 /// function's start.

@@ -31,6 +31,7 @@ Result<> SinglePassCompiler<M>::compile(const CompileEnvironment& environment, s
         output.sites.clear();
         output.handlers.clear();
         masm_.begin(environment, buffer, body.size(), output);
+        masm_.set_wasm_offset(module_->functions[function].body_offset);
         masm_.prologue();
         masm_.trap(TrapCode::not_compiled);
         max_depth_ = 0;

@@ -10,11 +10,11 @@
 namespace pollux {
 namespace {
 
-enum class SiteClass : std::uint8_t { memory_trap, other_trap, call, framed, frameless };
-constexpr std::uint32_t kLongDistance = 31;
+constexpr std::uint32_t kLong = Site::kOtherTrap;  ///< in byte 0 of a site
+constexpr std::uint32_t kLowBits = 0x1f;           ///< of byte 0: the distance, or the trap code of a long site
 
 constexpr std::size_t kMaxLebBytes = 5;
-constexpr std::size_t kMaxSiteBytes = 2 + 2 * kMaxLebBytes;
+constexpr std::size_t kMaxSiteBytes = 1 + 2 * kMaxLebBytes;
 
 std::uint8_t* put_leb(std::uint8_t* at, std::uint32_t value) noexcept {
     for (; value >= 0x80; value >>= 7) *at++ = static_cast<std::uint8_t>(value | 0x80);
@@ -34,38 +34,29 @@ std::uint32_t get_leb(const std::uint8_t*& at) noexcept {
 constexpr std::uint32_t zigzag(std::uint32_t distance) noexcept { return (distance << 1) ^ (0U - (distance >> 31)); }
 constexpr std::uint32_t unzigzag(std::uint32_t value) noexcept { return (value >> 1) ^ (0U - (value & 1)); }
 
-SiteClass classify(const Site& site) noexcept {
-    switch (site.kind) {
-        case Site::Kind::trap:      return site.trap == TrapCode::memory_out_of_bounds ? SiteClass::memory_trap : SiteClass::other_trap;
-        case Site::Kind::call:      return SiteClass::call;
-        case Site::Kind::framed:    return SiteClass::framed;
-        case Site::Kind::frameless: break;
-    }
-    return SiteClass::frameless;
-}
+/// A site as a number: code offset (32 bits) | tag (8 bits) | wasm offset (24 bits), from the lowest on.
+std::uint64_t bits_of(const Site& site) noexcept { return std::uint64_t{site.wasm_and_tag} << 32 | site.code_offset; }
+constexpr std::uint64_t kTagBits = std::uint64_t{0xFF} << 32;
 
 /// Writes sites and returns their end; null if they are out of order, as traps of out-of-line stubs, at the end, can be.
-std::uint8_t* put_sites(std::uint8_t* at, std::uint32_t wasm_at, std::span<const Site> sites) noexcept {
-    std::uint32_t code_at = 0;
+std::uint8_t* put_sites(std::uint8_t* at, std::uint32_t body_offset, std::span<const Site> sites) noexcept {
+    // The difference of two sites, but with the latter's tag. A short one has no other bits than these: 5 of the code's distance, the
+    // tag's kind, 8 of the wasm offset's distance.
+    constexpr std::uint64_t kShortBits = std::uint64_t{0xFFC0} << 32 | kLowBits;
+    std::uint64_t before = std::uint64_t{body_offset} << (32 + Site::kWasmShift);
     for (const Site& site : sites) {
-        const SiteClass site_class = classify(site);
-        if (site.code_offset < code_at) return nullptr;
-        const std::uint32_t distance = site.code_offset - code_at;
-        const std::uint32_t wasm_distance = zigzag(site.wasm_offset - wasm_at);
-        code_at = site.code_offset;
-        if (distance < kLongDistance && wasm_distance < 0x80 && (site_class == SiteClass::memory_trap || site_class == SiteClass::call)) {
-            at[0] = static_cast<std::uint8_t>(static_cast<unsigned>(site_class) << 5 | distance);
-            at[1] = static_cast<std::uint8_t>(wasm_distance);
-            at += 2;
-            wasm_at = site.wasm_offset;
-            continue;
+        const std::uint64_t difference = bits_of(site) - before;
+        if ((difference & ~kShortBits) == 0) [[likely]] {
+            const auto bytes = static_cast<std::uint16_t>(difference >> 32 | difference);
+            std::memcpy(at, &bytes, sizeof bytes);
+            at += sizeof bytes;
+        } else {
+            if (site.code_offset < static_cast<std::uint32_t>(before)) return nullptr;
+            *at++ = static_cast<std::uint8_t>(site.wasm_and_tag | kLong);
+            at = put_leb(at, static_cast<std::uint32_t>(difference));
+            at = put_leb(at, zigzag(static_cast<std::uint32_t>(static_cast<std::int32_t>(difference >> 32) >> Site::kWasmShift)));
         }
-        *at++ = static_cast<std::uint8_t>(static_cast<unsigned>(site_class) << 5 | std::min(distance, kLongDistance));
-        if (distance >= kLongDistance) at = put_leb(at, distance - kLongDistance);
-        if (site_class == SiteClass::other_trap) *at++ = static_cast<std::uint8_t>(site.trap);
-        if (site_class >= SiteClass::framed) continue;
-        at = put_leb(at, wasm_distance);
-        wasm_at = site.wasm_offset;
+        before = bits_of(site) & ~kTagBits;
     }
     return at;
 }
@@ -121,7 +112,7 @@ void CodeMap::Writer::add(std::uint32_t code_offset, std::uint32_t code_bytes, s
     std::uint8_t* at = put_sites(first, body_offset, sites);
     if (at == nullptr) {
         // A return address can be that of a trap site too: the call comes first.
-        std::ranges::sort(sites, {}, [](const Site& site) { return std::pair(site.code_offset, site.kind != Site::Kind::call); });
+        std::ranges::sort(sites, {}, [](const Site& site) { return std::pair(site.code_offset, site.kind() != Site::Kind::call); });
         at = put_sites(first, body_offset, sites);
     }
 
@@ -154,25 +145,31 @@ void CodeMap::read_sites(const std::uint8_t* at, std::uint32_t wanted, PcInfo& i
     info.wasm_offset = wasm_at;
     bool seen_mark = false;
     for (std::uint32_t left = get_leb(at); left != 0; --left) {
-        const auto site_class = static_cast<SiteClass>(*at >> 5);
-        const std::uint32_t distance = *at++ & kLongDistance;
-        code_at += distance == kLongDistance ? distance + get_leb(at) : distance;
-        const TrapCode trap = site_class == SiteClass::other_trap ? static_cast<TrapCode>(*at++) : TrapCode::memory_out_of_bounds;
-        if (site_class == SiteClass::framed || site_class == SiteClass::frameless) {
+        const std::uint8_t first = *at++;
+        const auto kind = static_cast<Site::Kind>(first >> 6);
+        auto trap = TrapCode::memory_out_of_bounds;
+        if ((first & kLong) == 0) {
+            code_at += first & kLowBits;
+            wasm_at += *at++;
+        } else {
+            if ((first & kLowBits) != 0) trap = static_cast<TrapCode>(first & kLowBits);
+            code_at += get_leb(at);
+            wasm_at += unzigzag(get_leb(at));
+        }
+        if (kind == Site::Kind::framed || kind == Site::Kind::frameless) {
             if (code_at <= wanted) {
-                info.frameless = site_class == SiteClass::frameless;
+                info.frameless = kind == Site::Kind::frameless;
             } else if (!seen_mark) {  // the first mark is `framed`: what is before it is the prologue
-                info.frameless = site_class == SiteClass::framed;
+                info.frameless = kind == Site::Kind::framed;
             }
             seen_mark = true;
             continue;
         }
-        wasm_at += unzigzag(get_leb(at));
         if (code_at > wanted) {
             if (seen_mark) return;
             continue;
         }
-        if (site_class == SiteClass::call) {
+        if (kind == Site::Kind::call) {
             info.is_call = code_at == wanted;
             info.call_wasm_offset = wasm_at;
         } else {

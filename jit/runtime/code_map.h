@@ -2,10 +2,10 @@
 //
 // Functions are recorded once and looked up rarely (traps, backtraces), by signal handlers too: a lookup takes no lock and allocates
 // nothing. Each compiling thread appends to a writer of its own: blocks of {offset, function, position in the block's bytes}, ascending by
-// offset. The sites of a function are about two bytes each:
+// offset. The sites of a function are mostly short, two bytes each; distances are from the site before:
 //
-//   byte 0: class (3 bits) | distance from the site before (5 bits; 31: a LEB128 of the rest follows)
-//   other_trap: a byte, the TrapCode.   Then, but for framed and frameless: the wasm offset's distance, as signed LEB128.
+//   short: kind (2 bits), 0, code distance (5 bits) | wasm distance (8 bits); a trap is memory_out_of_bounds
+//   long:  kind (2 bits), 1, TrapCode (5 bits; 0: memory_out_of_bounds) | code distance, LEB128 | wasm distance, zigzag LEB128
 #pragma once
 
 #include <atomic>

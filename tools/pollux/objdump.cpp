@@ -347,8 +347,8 @@ private:
             if (const std::string field = fields_.name(*displacement); !field.empty()) add(field);
         }
         for (const Site& site : output_.sites) {
-            if (site.kind == Site::Kind::trap && site.code_offset == instruction.offset) {
-                add(site.trap == TrapCode::status ? "trap: by status" : "trap: " + std::string(trap_message(site.trap)));
+            if (site.kind() == Site::Kind::trap && site.code_offset == instruction.offset) {
+                add(site.trap() == TrapCode::status ? "trap: by status" : "trap: " + std::string(trap_message(site.trap())));
             }
         }
         std::printf("                %04x  %s%s%s\n", instruction.offset, text.c_str(),

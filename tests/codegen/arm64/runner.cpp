@@ -52,8 +52,8 @@ void on_signal(int, siginfo_t*, void* context) {
     auto& machine = static_cast<ucontext_t*>(context)->uc_mcontext;
     running.trap = TrapCode::host_error;  // no site
     for (const Site& site : *running.sites) {
-        if (site.kind != Site::Kind::trap || running.begin + site.code_offset != machine.pc) continue;
-        running.trap = site.trap == TrapCode::status ? static_cast<TrapCode>(machine.regs[0]) : site.trap;
+        if (site.kind() != Site::Kind::trap || running.begin + site.code_offset != machine.pc) continue;
+        running.trap = site.trap() == TrapCode::status ? static_cast<TrapCode>(machine.regs[0]) : site.trap();
     }
     machine.pc = running.exit;
 }

@@ -55,7 +55,7 @@ struct World {
                                      reinterpret_cast<std::uint64_t>(functions[relocation.function]));
         }
         for (const Site& site : output.sites) {
-            if (site.kind == Site::Kind::trap) traps.push_back({buffer.execute + site.code_offset, site.trap});
+            if (site.kind() == Site::Kind::trap) traps.push_back({buffer.execute + site.code_offset, site.trap()});
         }
         next += (masm.position() + 15U) & ~15U;
         memory.flush(next);

@@ -382,11 +382,11 @@ TEST(X64MasmCalls, DirectAndTableCalls) {
     EXPECT_EQ(runner.output().relocations[0].function, 3U);
     const auto call_site = [&] {
         for (const Site& site : runner.output().sites) {
-            if (site.kind == Site::Kind::call) return site;
+            if (site.kind() == Site::Kind::call) return site;
         }
         return Site{};
     };
-    EXPECT_EQ(call_site().wasm_offset, 31U);
+    EXPECT_EQ(call_site().wasm_offset(0), 31U);
     EXPECT_EQ(call_site().code_offset, runner.output().relocations[0].offset + 4);
     x64_backend().relocate(runner.code(), reinterpret_cast<std::uint64_t>(runner.code()), runner.output().relocations[0].offset,
                            reinterpret_cast<std::uint64_t>(base));

@@ -29,7 +29,7 @@ void on_signal(int signal, siginfo_t* /*info*/, void* raw) {
         ::signal(signal, SIG_DFL);
         return;
     }
-    const auto code = site->trap == TrapCode::status ? static_cast<TrapCode>(registers[REG_RAX]) : site->trap;
+    const auto code = site->trap() == TrapCode::status ? static_cast<TrapCode>(registers[REG_RAX]) : site->trap();
     registers[REG_RDI] = static_cast<greg_t>(reinterpret_cast<std::uintptr_t>(g_record));
     registers[REG_RSI] = static_cast<greg_t>(code);
     registers[REG_RIP] = static_cast<greg_t>(reinterpret_cast<std::uintptr_t>(g_running->stubs().trap_exit));
@@ -140,8 +140,8 @@ TrapCode Runner::run() {
 const Site* Runner::trap_site(std::uint64_t pc) const noexcept {
     const std::uint64_t offset = pc - reinterpret_cast<std::uint64_t>(code_);
     for (const Site& site : output_.sites) {
-        if (site.kind == Site::Kind::trap && site.code_offset == offset) {
-            g_runner->trap_wasm_offset_ = site.wasm_offset;
+        if (site.kind() == Site::Kind::trap && site.code_offset == offset) {
+            g_runner->trap_wasm_offset_ = site.wasm_offset(0);
             return &site;
         }
     }

@@ -240,7 +240,7 @@ TEST_F(X64Stubs, HelpersGetTheirArguments) {
     ASSERT_NE(g_calls.exit_frame, nullptr);
     Site call;
     for (const Site& site : output_.sites) {
-        if (site.kind == Site::Kind::call) call = site;
+        if (site.kind() == Site::Kind::call) call = site;
     }
     EXPECT_EQ(g_calls.exit_pc, reinterpret_cast<std::uint64_t>(code) + call.code_offset);
     EXPECT_EQ(g_calls.preempts, 0);
@@ -372,7 +372,7 @@ TEST_F(X64HostStub, CallerIsTheInstanceThatCalled) {
     EXPECT_EQ(g_host.values[0].low, 5U);
     Site call;
     for (const Site& site : output_.sites) {
-        if (site.kind == Site::Kind::call) call = site;
+        if (site.kind() == Site::Kind::call) call = site;
     }
     EXPECT_EQ(g_calls.exit_pc, reinterpret_cast<std::uint64_t>(code) + call.code_offset);
 }

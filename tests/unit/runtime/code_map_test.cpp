@@ -2,8 +2,13 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
+#include <iterator>
 #include <random>
 #include <vector>
+
+#include "jit/wasm/limits.h"
 
 namespace pollux {
 namespace {
@@ -53,6 +58,51 @@ TEST(CodeMap, FindsSitesOfAFunction) {
     EXPECT_EQ(find(map, 1500).function_bytes, 5010U);
 }
 
+TEST(CodeMap, FindsEverySiteWhateverTheDistances) {
+    constexpr std::uint32_t kCodeSteps[] = {1, 2, 30, 31, 32, 127, 128, 255, 256, 70'000};
+    constexpr std::int32_t kWasmSteps[] = {0, 1, 63, 64, 127, 128, 255, 256, 65'535, 1 << 22, -1, -255, -256, -(1 << 22)};
+    constexpr TrapCode kTraps[] = {TrapCode::memory_out_of_bounds, TrapCode::unreachable, TrapCode::stack_overflow, TrapCode::status};
+    constexpr std::uint32_t kBody = 0x12ff'fff0;  // the low 24 bits of offsets overflow
+    std::mt19937 generator(2);
+    const auto one_of = [&](const auto& values) { return values[generator() % std::size(values)]; };
+    for (std::uint32_t round = 0; round < 100; ++round) {
+        CodeMap map;
+        std::vector<Site> sites;
+        std::uint32_t code = 0;
+        std::uint32_t wasm = kBody;
+        struct Expected {
+            std::uint32_t code, wasm;
+            Kind kind;
+            TrapCode trap;
+        };
+        std::vector<Expected> expected;
+        for (int i = 0; i < 200; ++i) {
+            code += one_of(kCodeSteps);
+            const std::uint32_t next = wasm + static_cast<std::uint32_t>(one_of(kWasmSteps));
+            if (next - kBody < wasm::kMaxFunctionBytes) wasm = next;
+            const auto kind = one_of(std::to_array({Kind::trap, Kind::trap, Kind::call, Kind::framed, Kind::frameless}));
+            const TrapCode trap = kind == Kind::trap ? one_of(kTraps) : TrapCode::none;
+            expected.push_back({code, wasm, kind, trap});
+            sites.emplace_back(code, wasm, kind, trap);
+            EXPECT_EQ(sites.back().kind(), kind);
+            EXPECT_EQ(sites.back().trap(), trap);
+            EXPECT_EQ(sites.back().wasm_offset(kBody), wasm);
+        }
+        if (round % 2 != 0) std::ranges::shuffle(sites, generator);
+        map.make_writer().add(64, code, 3, kBody, sites);
+        for (const Expected& site : expected) {
+            const PcInfo info = find(map, 64 + site.code);
+            if (site.kind == Kind::framed || site.kind == Kind::frameless) {
+                EXPECT_EQ(info.frameless, site.kind == Kind::frameless);
+                continue;
+            }
+            EXPECT_EQ(info.wasm_offset, site.wasm);
+            EXPECT_EQ(info.trap, site.trap);
+            EXPECT_EQ(info.is_call, site.kind == Kind::call);
+        }
+    }
+}
+
 TEST(CodeMap, ManyFunctionsOfSeveralWriters) {
     CodeMap map;
     CodeMap::Writer* writers[] = {&map.make_writer(), &map.make_writer(), &map.make_writer()};
@@ -67,7 +117,7 @@ TEST(CodeMap, ManyFunctionsOfSeveralWriters) {
         const std::uint32_t bytes = 10 + random(500);
         const std::uint32_t wasm = random(1'000'000'000);
         std::vector<Site> sites = {{bytes / 2, wasm + random(5000), Kind::trap, TrapCode::memory_out_of_bounds}};
-        functions.push_back({at, bytes, bytes / 2, sites[0].wasm_offset});
+        functions.push_back({at, bytes, bytes / 2, sites[0].wasm_offset(wasm)});
         writers[i / 100 % 3]->add(at, bytes, i, wasm, sites);  // chunks of the writers lie between each other
         at += bytes + random(16) + 1;
     }
