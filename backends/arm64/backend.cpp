@@ -64,12 +64,13 @@ public:
     }
     std::size_t thunk_bytes() const override { return kThunkBytes; }
 
-    void relocate(std::uint8_t* function_write, std::uint64_t function_execute, std::uint32_t offset, std::uint64_t target) const override {
-        Word word = 0;
-        std::memcpy(&word, function_write + offset, sizeof word);
-        const auto distance = static_cast<std::int64_t>(target - (function_execute + offset)) / 4;
-        word = words::with_imm26(word, static_cast<std::int32_t>(distance));
-        std::memcpy(function_write + offset, &word, sizeof word);
+    void relocate(std::uint8_t* write, std::span<const CallTarget> calls) const override {
+        for (const CallTarget& call : calls) {
+            Word word = 0;
+            std::memcpy(&word, write + call.call, sizeof word);
+            word = words::with_imm26(word, static_cast<std::int32_t>(call.target - call.call) / 4);
+            std::memcpy(write + call.call, &word, sizeof word);
+        }
     }
 
     void* prepare_stack(void* top, void (*entry)(void*), void* argument) const override {

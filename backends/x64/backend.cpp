@@ -36,9 +36,11 @@ public:
     }
     std::size_t thunk_bytes() const override { return x64::kThunkBytes; }
 
-    void relocate(std::uint8_t* function_write, std::uint64_t function_execute, std::uint32_t offset, std::uint64_t target) const override {
-        const auto distance = static_cast<std::uint32_t>(target - (function_execute + offset + 4));
-        std::memcpy(function_write + offset, &distance, 4);
+    void relocate(std::uint8_t* write, std::span<const CallTarget> calls) const override {
+        for (const CallTarget& call : calls) {
+            const std::uint32_t distance = call.target - (call.call + 4);
+            std::memcpy(write + call.call, &distance, sizeof distance);
+        }
     }
 
     void* prepare_stack(void* top, void (*entry)(void*), void* argument) const override { return x64::prepare_stack(top, entry, argument); }

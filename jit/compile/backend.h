@@ -51,10 +51,16 @@ struct CompileEnvironment {
     std::uint64_t function_table = 0;  ///< CallMode::table: address of `const void*[functions]`, within ±2 GiB of the code
 };
 
-/// A direct call to fix up once all addresses are known: see Backend::relocate.
+/// A direct call to fix up once its function's address is known.
 struct Relocation {
     std::uint32_t offset = 0;    ///< of the call instruction's field, from the function's start
     std::uint32_t function = 0;
+};
+
+/// A direct call to fix up now: see Backend::relocate. Both are offsets from one place in code memory.
+struct CallTarget {
+    std::uint32_t call = 0;    ///< of the call instruction's field
+    std::uint32_t target = 0;
 };
 
 /// A pc that something can be asked about. There is one for each memory access and call, so they are small, and as the code map needs them.
@@ -232,9 +238,8 @@ public:
     /// Emits `count` lazy thunks of thunk_bytes() each, for functions first … first+count-1, that go to stubs.lazy.
     virtual Result<> emit_lazy_thunks(CodeBuffer buffer, std::uint32_t first, std::uint32_t count, const Stubs& stubs) const = 0;
     [[nodiscard]] virtual std::size_t thunk_bytes() const = 0;
-    /// Points the call at `offset` in a function at `function_execute` (written through `function_write`) to `target`.
-    virtual void relocate(std::uint8_t* function_write, std::uint64_t function_execute, std::uint32_t offset,
-                          std::uint64_t target) const = 0;
+    /// Points calls to their targets. `write`: where the byte at offset 0 is written.
+    virtual void relocate(std::uint8_t* write, std::span<const CallTarget> calls) const = 0;
     /// Lays out a new stack so that switch_stack to the returned value calls entry(argument), which never returns.
     virtual void* prepare_stack(void* top, void (*entry)(void*), void* argument) const = 0;
     /// Makes written code visible to instruction fetch.

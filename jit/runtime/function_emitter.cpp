@@ -13,7 +13,7 @@ void FunctionEmitter::skip(std::size_t bytes) noexcept {
     chunk_.capacity -= bytes;
 }
 
-void FunctionEmitter::align(std::uint32_t alignment) noexcept { skip((alignment - chunk_.execute % alignment) % alignment); }
+void FunctionEmitter::align(std::uint32_t alignment) noexcept { skip((0 - chunk_.execute) & (alignment - 1)); }
 
 Result<CodeBuffer> FunctionEmitter::emit(const CompileEnvironment& environment, std::uint32_t function,
                                          std::span<const std::uint8_t> body) {
@@ -23,21 +23,23 @@ Result<CodeBuffer> FunctionEmitter::emit(const CompileEnvironment& environment, 
     std::uint32_t alignment = 16;
     for (;;) {
         align(alignment);
-        Result<> compiled = fail(ErrorKind::resource, {});
-        if (chunk_.capacity != 0) compiled = compiler_->compile(environment, function, body, chunk_, output_);
-        if (compiled) {
-            if (output_.alignment > alignment && chunk_.execute % output_.alignment != 0) {
-                alignment = output_.alignment;
-                continue;
+        if (chunk_.capacity != 0) {
+            Result<> compiled = compiler_->compile(environment, function, body, chunk_, output_);
+            if (compiled) {
+                if (output_.alignment > alignment && chunk_.execute % output_.alignment != 0) {
+                    alignment = output_.alignment;
+                    continue;
+                }
+                const CodeBuffer code{chunk_.write, output_.code_bytes, chunk_.execute};
+                writer_.add(static_cast<std::uint32_t>(code.execute - memory_.begin()), output_.code_bytes, function,
+                            environment.module->functions[function].body_offset, output_.sites);
+                if (!output_.handlers.empty()) map_.add_handlers(function, output_.handlers);
+                skip(output_.code_bytes);
+                return code;
             }
-            const CodeBuffer code{chunk_.write, output_.code_bytes, chunk_.execute};
-            writer_.add(static_cast<std::uint32_t>(code.execute - memory_.begin()), output_.code_bytes, function,
-                        environment.module->functions[function].body_offset, output_.sites);
-            if (!output_.handlers.empty()) map_.add_handlers(function, output_.handlers);
-            skip(output_.code_bytes);
-            return code;
+            if (compiled.error().kind != ErrorKind::resource || chunk_.capacity > enough)
+                return std::unexpected(std::move(compiled.error()));
         }
-        if (compiled.error().kind != ErrorKind::resource || chunk_.capacity > enough) return std::unexpected(std::move(compiled.error()));
         auto next = memory_.take(wanted);
         if (!next) return std::unexpected(std::move(next.error()));
         chunk_ = *next;

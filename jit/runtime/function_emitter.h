@@ -23,7 +23,7 @@ public:
     [[nodiscard]] FunctionOutput& output() noexcept { return output_; }
 
 private:
-    void align(std::uint32_t alignment) noexcept;
+    void align(std::uint32_t alignment) noexcept;  ///< a power of two
     void skip(std::size_t bytes) noexcept;
 
     CodeMemory& memory_;

@@ -37,13 +37,6 @@ struct Batch {
     const std::uint8_t* module_bytes = nullptr;  ///< byte 0 of the module
 };
 
-/// A call whose callee's address was not known when it was compiled.
-struct OpenCall {
-    std::uint32_t function_offset;  ///< of the caller's code in the region
-    std::uint32_t offset;           ///< of the call in it
-    std::uint32_t callee;
-};
-
 }  // namespace
 
 struct ModuleBuilder::State final : wasm::ModuleConsumer {
@@ -53,7 +46,8 @@ struct ModuleBuilder::State final : wasm::ModuleConsumer {
         pthread_t thread{};
         std::unique_ptr<FunctionEmitter> emitter;
         wasm::FunctionPassState validation;
-        std::vector<OpenCall> open_calls;
+        ScratchVector<CallTarget> calls;     ///< of a function, to others that are compiled
+        std::vector<CallTarget> open_calls;  ///< to functions that were not: `target` is the function's index
         std::uint32_t functions = 0;
     };
 
@@ -98,6 +92,7 @@ struct ModuleBuilder::State final : wasm::ModuleConsumer {
     }
 
     Result<> on_function(std::uint32_t function, std::span<const std::uint8_t> body) override {
+        if (engine->threads() == 1) return run_at_once(function, body);
         if (batch.first == batch.end) batch = {function, function, body.data() - module->functions[function].body_offset};
         batch.end = function + 1;
         batch_bytes += body.size();
@@ -110,17 +105,18 @@ struct ModuleBuilder::State final : wasm::ModuleConsumer {
         return {};
     }
 
-    /// Queues the batch; starts a thread if there is work for one more. Without other threads, the work is done right here.
+    /// Without other threads, the work is done right here, while the cache has the body's bytes.
+    Result<> run_at_once(std::uint32_t function, std::span<const std::uint8_t> body) {
+        if (!run(own, function, body)) return std::unexpected(*error);
+        if (function + 1 == module->functions.size()) last_function_ns.store(elapsed(), std::memory_order_relaxed);
+        return {};
+    }
+
+    /// Queues the batch; starts a thread if there is work for one more.
     Result<> hand_over() {
         const Batch full = std::exchange(batch, {});
         queued_bytes += std::exchange(batch_bytes, 0);
         const std::size_t most_threads = engine->threads();
-        if (most_threads == 1) {
-            run(own, full);
-            const std::scoped_lock lock(mutex);
-            if (error) return std::unexpected(*error);
-            return {};
-        }
         const bool stream = known_bytes == 0;
         {
             const std::scoped_lock lock(mutex);
@@ -168,21 +164,25 @@ struct ModuleBuilder::State final : wasm::ModuleConsumer {
             // All functions before the first that failed are looked at, so that the error does not depend on timing.
             if (function > failed_function.load(std::memory_order_relaxed)) return;
             const wasm::Function& entry = module->functions[function];
-            const std::span body(work.module_bytes + entry.body_offset, entry.body_size);
-            Result<> done = lazy ? wasm::validate_function(*module, engine->options().features, worker.validation, function, body)
-                                 : compile(worker, function, body);
-            ++worker.functions;
-            std::uint64_t never = 0;
-            if (first_function_ns.load(std::memory_order_relaxed) == 0) first_function_ns.compare_exchange_strong(never, elapsed());
-            if (done) continue;
-            const std::scoped_lock lock(mutex);
-            if (function < failed_function.load(std::memory_order_relaxed)) {
-                failed_function.store(function, std::memory_order_relaxed);
-                error = std::move(done.error());
-            }
-            return;
+            if (!run(worker, function, {work.module_bytes + entry.body_offset, entry.body_size})) return;
         }
         last_function_ns.store(elapsed(), std::memory_order_relaxed);
+    }
+
+    /// Compiles or validates a function; false if it failed.
+    bool run(Worker& worker, std::uint32_t function, std::span<const std::uint8_t> body) {
+        Result<> done = lazy ? wasm::validate_function(*module, engine->options().features, worker.validation, function, body)
+                             : compile(worker, function, body);
+        ++worker.functions;
+        std::uint64_t never = 0;
+        if (first_function_ns.load(std::memory_order_relaxed) == 0) first_function_ns.compare_exchange_strong(never, elapsed());
+        if (done) return true;
+        const std::scoped_lock lock(mutex);
+        if (function < failed_function.load(std::memory_order_relaxed)) {
+            failed_function.store(function, std::memory_order_relaxed);
+            error = std::move(done.error());
+        }
+        return false;
     }
 
     Result<> compile(Worker& worker, std::uint32_t function, std::span<const std::uint8_t> body) {
@@ -195,27 +195,33 @@ struct ModuleBuilder::State final : wasm::ModuleConsumer {
         if (out.environment_.calls == CallMode::table)
             out.table_entry(function).store(reinterpret_cast<const void*>(code->execute), std::memory_order_release);
         FunctionOutput& output = worker.emitter->output();
+        worker.calls.clear();
         for (const Relocation& relocation : output.relocations) {
-            const std::uint32_t callee =
-                out.code_offsets_[relocation.function - module->imported_functions].load(std::memory_order_relaxed);
+            const std::uint32_t callee = code_offset(relocation.function);
             if (callee == 0) {
-                worker.open_calls.push_back({offset, relocation.offset, relocation.function});
+                worker.open_calls.push_back({offset + relocation.offset, relocation.function});
             } else {
-                engine->backend().relocate(code->write, code->execute, relocation.offset, out.code_memory_.begin() + callee);
+                worker.calls.push_back({offset + relocation.offset, callee});
             }
         }
+        relocate(worker.calls);
         if (!output.not_compiled.empty()) out.add_not_compiled(function, std::move(output.not_compiled));
         return {};
     }
 
-    void close_calls(const Worker& worker) {
-        const CompiledModule& out = *result;
-        const std::uint64_t begin = out.code_memory_.begin();
-        for (const OpenCall& call : worker.open_calls) {
-            const std::uint32_t callee = out.code_offsets_[call.callee - module->imported_functions].load(std::memory_order_relaxed);
-            const std::uint64_t execute = begin + call.function_offset;
-            engine->backend().relocate(out.code_memory_.writable(execute), execute, call.offset, begin + callee);
-        }
+    /// Of a function's code in the region; 0 if it is not compiled yet.
+    [[nodiscard]] std::uint32_t code_offset(std::uint32_t function) const noexcept {
+        return result->code_offsets_[function - module->imported_functions].load(std::memory_order_relaxed);
+    }
+
+    void relocate(std::span<const CallTarget> calls) const {
+        const CodeMemory& memory = result->code_memory_;
+        engine->backend().relocate(memory.writable(memory.begin()), calls);
+    }
+
+    void close_calls(Worker& worker) const {
+        for (CallTarget& call : worker.open_calls) call.target = code_offset(call.target);
+        relocate(worker.open_calls);
     }
 
     void join(bool drop_queue) {

@@ -51,8 +51,9 @@ struct World {
         masm.finish(frame);
         EXPECT_FALSE(masm.overflowed());
         for (const Relocation& relocation : output.relocations) {
-            arm64_backend().relocate(buffer.write, buffer.execute, relocation.offset,
-                                     reinterpret_cast<std::uint64_t>(functions[relocation.function]));
+            const std::uint64_t target = reinterpret_cast<std::uint64_t>(functions[relocation.function]) - buffer.execute;
+            const CallTarget call{relocation.offset, static_cast<std::uint32_t>(target)};
+            arm64_backend().relocate(buffer.write, {&call, 1});
         }
         for (const Site& site : output.sites) {
             if (site.kind() == Site::Kind::trap) traps.push_back({buffer.execute + site.code_offset, site.trap()});

@@ -388,8 +388,8 @@ TEST(X64MasmCalls, DirectAndTableCalls) {
     };
     EXPECT_EQ(call_site().wasm_offset(0), 31U);
     EXPECT_EQ(call_site().code_offset, runner.output().relocations[0].offset + 4);
-    x64_backend().relocate(runner.code(), reinterpret_cast<std::uint64_t>(runner.code()), runner.output().relocations[0].offset,
-                           reinterpret_cast<std::uint64_t>(base));
+    const CallTarget to_callee{runner.output().relocations[0].offset, static_cast<std::uint32_t>(base - runner.code())};
+    x64_backend().relocate(runner.code(), {&to_callee, 1});
     EXPECT_EQ(runner.run(), TrapCode::none);
     EXPECT_EQ(runner.block().out.gp[0], 4711U);
 

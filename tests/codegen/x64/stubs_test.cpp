@@ -216,7 +216,8 @@ TEST_F(X64Stubs, TrapExitLeavesFromDeepStacks) {
     masm.epilogue(0);
     masm.finish(64);
     ASSERT_EQ(output_.relocations.size(), 1U);
-    x64_backend().relocate(buffer.write, buffer.execute, output_.relocations[0].offset, buffer.execute);
+    const CallTarget itself{output_.relocations[0].offset, 0};
+    x64_backend().relocate(buffer.write, {&itself, 1});
     store_.interrupt_pending = 1;
     g_calls.preempt_result = static_cast<std::uint32_t>(TrapCode::interrupted);
     EntryArguments arguments;
