@@ -88,12 +88,26 @@ Result<> Mapping::map_over(std::size_t offset, std::size_t bytes, int protection
     return {};
 }
 
-void Mapping::shrink(std::size_t bytes) noexcept {
+bool Mapping::move_tail(std::size_t bytes, Mapping& to) noexcept {
+    std::uint8_t* from = data_ + (bytes_ - bytes);
+    const void* moved = sys::call<sys::Call::mremap>([&] { return ::mremap(from, bytes, bytes, MREMAP_MAYMOVE | MREMAP_FIXED, to.data_); });
+    if (moved == MAP_FAILED) {
+        to.data_ += bytes;
+        to.bytes_ -= bytes;
+        return false;
+    }
+    bytes_ -= bytes;
+    if (bytes_ == 0) data_ = nullptr;
+    return true;
+}
+
+Mapping Mapping::split_off(std::size_t bytes) noexcept {
     bytes = round_to_pages(bytes);
-    if (bytes >= bytes_) return;
-    static_cast<void>(::munmap(data_ + bytes, bytes_ - bytes));
+    if (bytes >= bytes_) return {};
+    Mapping rest(data_ + bytes, bytes_ - bytes);
     bytes_ = bytes;
     if (bytes == 0) data_ = nullptr;
+    return rest;
 }
 
 }  // namespace pollux

@@ -48,8 +48,14 @@ public:
     /// Maps part of a descriptor over a range of whole pages of this mapping.
     [[nodiscard]] Result<> map_over(std::size_t offset, std::size_t bytes, int protection, int flags, int fd, std::size_t fd_offset,
                                     const char* purpose) const;
+    /// Moves the last `bytes`, whole pages of one mapping of the system, with what is in them over the first of `to`; this ends before
+    /// them then. Says whether that worked. If not, `to` begins behind that range and never gives it back: the system may have unmapped it
+    /// before it failed, and another thread may have mapped something there since.
+    [[nodiscard]] bool move_tail(std::size_t bytes, Mapping& to) noexcept;
+    /// What follows `bytes`, as a mapping of its own; this ends there.
+    [[nodiscard]] Mapping split_off(std::size_t bytes) noexcept;
     /// Unmaps everything from `bytes` on.
-    void shrink(std::size_t bytes) noexcept;
+    void shrink(std::size_t bytes) noexcept { static_cast<void>(split_off(bytes)); }
 
 private:
     Mapping(std::uint8_t* data, std::size_t bytes) noexcept : data_(data), bytes_(bytes) {}

@@ -33,6 +33,9 @@ struct Tuning {
     /// Code memory: huge pages for modules with at least this many bytes of code section. Zeroing 4 KiB pages one by one costs
     /// 0.44 ns a byte, huge pages 0.05; but a small module would zero 2 MiB for nothing.
     std::size_t huge_page_threshold = 1024 * 1024;
+    /// Code memory: bytes of pages that an engine keeps of modules that are gone, for the next ones; the kernel may take them back. A kept
+    /// page saves its fault and its zeroing. Enough for the code of a module of 100 MB, not so much that address space would matter.
+    std::size_t pooled_code_bytes = std::size_t{64} << 20;
     /// Modules that arrive piece by piece: address space for their bytes, and so the largest that is taken; and bytes of wasm for whose
     /// code address space is reserved. Address space costs nothing, but under qemu-user: a reservation takes 6 MiB for each GiB there.
     std::size_t stream_reservation = 0xFFFF'FFFF;

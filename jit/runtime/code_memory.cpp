@@ -8,13 +8,12 @@
 #include <algorithm>
 #include <cerrno>
 #include <string>
+#include <utility>
 
 #include "jit/base/syscall.h"
 
 namespace pollux {
 namespace {
-
-constexpr std::size_t kHugePage = std::size_t{2} << 20;
 
 long membarrier(int command) noexcept {
     return sys::call<sys::Call::membarrier>([&] { return ::syscall(SYS_membarrier, command, 0U, 0); });
@@ -22,8 +21,8 @@ long membarrier(int command) noexcept {
 
 }  // namespace
 
-Result<> CodeMemory::reserve(CodeSharing sharing, std::size_t code_bytes, std::size_t least_bytes, std::size_t data_bytes,
-                             bool huge_pages) {
+Result<> CodeMemory::reserve(CodeSharing sharing, std::size_t code_bytes, std::size_t least_bytes, std::size_t data_bytes, bool huge_pages,
+                             CodePages* pages) {
     huge_pages_ = huge_pages && sharing == CodeSharing::sealed;
     granularity_ = huge_pages_ ? kHugePage : page_bytes();
     const auto round_up = [this](std::size_t bytes) { return (bytes + granularity_ - 1) / granularity_ * granularity_; };
@@ -49,7 +48,21 @@ Result<> CodeMemory::reserve(CodeSharing sharing, std::size_t code_bytes, std::s
         memfd_.reset(sys::call<sys::Call::memfd_create>([] { return ::memfd_create("pollux-code", MFD_CLOEXEC); }));
         if (!memfd_) return fail(ErrorKind::resource, "cannot create shared memory for machine code: " + sys::error_text(errno));
     }
+    if (sharing == CodeSharing::sealed && data_bytes == 0 && pages != nullptr) {
+        pages_ = pages;
+        // Not more than a module is likely to need; and if the system refuses, enough is left.
+        reused_ = pages->take(region_, code_bytes_ / 4 / granularity_ * granularity_, huge_pages_);
+        code_bytes_ = region_.size();
+    }
     return region_.protect(code_bytes_, round_to_pages(data_bytes), PROT_READ | PROT_WRITE, "the table of code addresses");
+}
+
+CodeMemory::~CodeMemory() {
+    if (pages_ == nullptr) return;
+    // Reused pages and fresh ones are two mappings to the system, which before Linux 6.17 moves one at a time: the larger part is kept.
+    region_.shrink(std::max(used_, reused_));
+    Mapping fresh = region_.split_off(reused_);
+    pages_->give_back(std::move(fresh.size() > region_.size() ? fresh : region_), huge_pages_);
 }
 
 Result<CodeBuffer> CodeMemory::take(std::size_t bytes) {
@@ -70,21 +83,36 @@ Result<CodeBuffer> CodeMemory::take(std::size_t bytes) {
         if (auto done = writable_.map_over(at, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, memfd_.get(), at, "machine code"); !done) {
             return std::unexpected(std::move(done.error()));
         }
-    } else {
-        if (auto done = region_.protect(at, bytes, PROT_READ | PROT_WRITE, "machine code"); !done)
+    } else if (const std::size_t fresh = std::max(at, reused_); fresh < at + bytes) {
+        if (auto done = region_.protect(fresh, at + bytes - fresh, PROT_READ | PROT_WRITE, "machine code"); !done)
             return std::unexpected(std::move(done.error()));
-        if (huge_pages_) static_cast<void>(::madvise(region_.data() + at, bytes, MADV_HUGEPAGE));  // a hint
+        if (huge_pages_) static_cast<void>(::madvise(region_.data() + fresh, at + bytes - fresh, MADV_HUGEPAGE));  // a hint
     }
     used_ += bytes;
     return CodeBuffer{alias() + at, bytes, begin() + at};
+}
+
+void CodeMemory::clear_rest(const CodeBuffer& rest) const noexcept {
+    const std::size_t at = rest.execute - begin();
+    if (at >= reused_) return;
+    const std::size_t bytes = std::min(rest.capacity, reused_ - at);
+    // A huge page is written, for the system would take it apart; of small ones, those that hold no code are not needed.
+    const std::size_t written = huge_pages_ ? bytes : std::min(bytes, round_to_pages(at) - at);
+    std::fill_n(rest.write, written, std::uint8_t{0});
+    region_.discard(at + written, bytes - written);
 }
 
 Result<> CodeMemory::seal(bool executable) {
     const std::scoped_lock lock(mutex_);
     auto sealed = region_.protect(0, used_, executable ? PROT_READ | PROT_EXEC : PROT_READ, "machine code");
     if (sealed && code_bytes_ == region_.size() && used_ != 0) {
-        region_.shrink(used_);
+        Mapping rest = region_.split_off(used_);
         code_bytes_ = region_.size();
+        if (reused_ > used_) {
+            rest.shrink(reused_ - used_);
+            reused_ = used_;
+            pages_->give_back(std::move(rest), huge_pages_);
+        }
     }
     return sealed;
 }

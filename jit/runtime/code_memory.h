@@ -4,8 +4,9 @@
 //   patchable:  | code … (executable)                             | data |             two views of a memfd; lazy compilation
 //               | code … (the same bytes, writable)               |
 //
-// Address space is reserved at once and taken piece by piece, so that everything in it reaches everything else within ±2 GiB. `data` is
-// plain memory in the same reservation: the table of code addresses.
+// Pages of a sealed region go to a CodePages when it ends, and may come from there: all that no function fills must be cleared before
+// seal(), by FunctionEmitter. Address space is reserved at once and taken piece by piece, so that everything in it reaches everything else
+// within ±2 GiB. `data` is plain memory in the same reservation: the table of code addresses.
 #pragma once
 
 #include <cstddef>
@@ -16,6 +17,7 @@
 #include "jit/base/mapping.h"
 #include "jit/base/unique_fd.h"
 #include "jit/compile/backend.h"
+#include "jit/runtime/code_pages.h"
 
 namespace pollux {
 
@@ -26,14 +28,17 @@ public:
     CodeMemory() = default;
     CodeMemory(const CodeMemory&) = delete;
     CodeMemory& operator=(const CodeMemory&) = delete;
+    ~CodeMemory();
 
     /// Reserves up to `code_bytes` for code (less where address space is short, but at least `least_bytes`) and `data_bytes` of zeroed
-    /// memory.
+    /// memory. `pages`: where a sealed region without data takes pages from and gives them to; outlives it.
     [[nodiscard]] Result<> reserve(CodeSharing sharing, std::size_t code_bytes, std::size_t least_bytes, std::size_t data_bytes,
-                                   bool huge_pages);
+                                   bool huge_pages, CodePages* pages = nullptr);
 
     /// The next `bytes` (rounded up to whole pages) of the region, writable. Thread-safe. Error: resource.
     [[nodiscard]] Result<CodeBuffer> take(std::size_t bytes);
+    /// Clears what a buffer of take() still holds from `rest.write` on, where its pages had been used before.
+    void clear_rest(const CodeBuffer& rest) const noexcept;
     /// Sealed: makes all that was taken executable (or, code for another ISA, only readable) and gives the rest of the reservation back.
     /// Once.
     [[nodiscard]] Result<> seal(bool executable = true);
@@ -58,6 +63,8 @@ private:
     UniqueFd memfd_;
     std::size_t code_bytes_ = 0;
     std::size_t used_ = 0;
+    CodePages* pages_ = nullptr;
+    std::size_t reused_ = 0;  ///< bytes at the start that came from there, all writable until seal()
     std::size_t granularity_ = 0;
     bool huge_pages_ = false;
     std::mutex mutex_;

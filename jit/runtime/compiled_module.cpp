@@ -52,7 +52,8 @@ Result<> CompiledModule::prepare(std::size_t known_bytes, bool lazy) {
     const bool table = environment_.calls == CallMode::table;
     const std::size_t code_bytes = short_branches && !table ? std::min(wanted, kMaxBranchBytes) : wanted;
     auto reserved = code_memory_.reserve(CodeSharing::sealed, code_bytes, std::min(code_bytes, known_bytes * kExpectedPerByte),
-                                         table ? module_->functions.size() * sizeof(void*) : 0, known_bytes >= tuning.huge_page_threshold);
+                                         table ? module_->functions.size() * sizeof(void*) : 0, known_bytes >= tuning.huge_page_threshold,
+                                         &engine_->code_pages());
     if (!reserved) return reserved;
     if (table) environment_.function_table = reinterpret_cast<std::uint64_t>(code_memory_.data());
     region_.register_region({code_memory_.begin(), code_memory_.end(), &code_map_, this, nullptr, code_memory_.begin()});

@@ -13,6 +13,7 @@
 #include "jit/compile/backend.h"
 #include "jit/runtime/code_map.h"
 #include "jit/runtime/code_memory.h"
+#include "jit/runtime/code_pages.h"
 #include "jit/runtime/fiber.h"
 #include "jit/runtime/memory.h"
 #include "jit/wasm/features.h"
@@ -65,6 +66,7 @@ public:
     [[nodiscard]] const MemoryOptions& memory_options() const noexcept { return memory_options_; }
     [[nodiscard]] const std::shared_ptr<MemoryPool>& memory_pool() const noexcept { return memory_pool_; }
     [[nodiscard]] StackPool& stack_pool() noexcept { return stack_pool_; }
+    [[nodiscard]] CodePages& code_pages() noexcept { return code_pages_; }
     /// A memory that can be given to several stores (their Linkers).
     [[nodiscard]] Result<std::shared_ptr<Memory>> new_shared_memory(const wasm::MemoryType& type);
 
@@ -88,6 +90,7 @@ private:
     MemoryOptions memory_options_;
     std::shared_ptr<MemoryPool> memory_pool_ = std::make_shared<MemoryPool>();
     StackPool stack_pool_;
+    CodePages code_pages_;
     Stubs stubs_;
     std::mutex host_stub_mutex_;
     std::map<wasm::TypeId, const void*> host_stubs_;

@@ -13,7 +13,12 @@ void FunctionEmitter::skip(std::size_t bytes) noexcept {
     chunk_.capacity -= bytes;
 }
 
-void FunctionEmitter::align(std::uint32_t alignment) noexcept { skip((0 - chunk_.execute) & (alignment - 1)); }
+void FunctionEmitter::pad(std::size_t bytes) noexcept {
+    std::fill_n(chunk_.write, std::min(bytes, chunk_.capacity), std::uint8_t{0});
+    skip(bytes);
+}
+
+void FunctionEmitter::align(std::uint32_t alignment) noexcept { pad((0 - chunk_.execute) & (alignment - 1)); }
 
 Result<CodeBuffer> FunctionEmitter::emit(const CompileEnvironment& environment, std::uint32_t function,
                                          std::span<const std::uint8_t> body) {
@@ -40,10 +45,11 @@ Result<CodeBuffer> FunctionEmitter::emit(const CompileEnvironment& environment, 
             if (compiled.error().kind != ErrorKind::resource || chunk_.capacity > enough)
                 return std::unexpected(std::move(compiled.error()));
         }
+        pad(chunk_.capacity);
         auto next = memory_.take(wanted);
         if (!next) return std::unexpected(std::move(next.error()));
         chunk_ = *next;
-        if (chunk_.execute == memory_.begin()) skip(16);  // offset 0 means "not compiled"
+        if (chunk_.execute == memory_.begin()) pad(16);  // offset 0 means "not compiled"
         wanted *= 2;
     }
 }

@@ -21,10 +21,15 @@ public:
     [[nodiscard]] Result<CodeBuffer> emit(const CompileEnvironment& environment, std::uint32_t function,
                                           std::span<const std::uint8_t> body);
     [[nodiscard]] FunctionOutput& output() noexcept { return output_; }
+    /// Call after the last function, before the memory is sealed.
+    void finish() const noexcept { memory_.clear_rest(chunk_); }
 
 private:
     void align(std::uint32_t alignment) noexcept;  ///< a power of two
     void skip(std::size_t bytes) noexcept;
+    /// Skips bytes that belong to no function, and makes them zero: what the pages held before never becomes executable, and the same
+    /// module gives the same bytes.
+    void pad(std::size_t bytes) noexcept;
 
     CodeMemory& memory_;
     CodeMap& map_;

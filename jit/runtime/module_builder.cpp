@@ -219,7 +219,8 @@ struct ModuleBuilder::State final : wasm::ModuleConsumer {
         engine->backend().relocate(memory.writable(memory.begin()), calls);
     }
 
-    void close_calls(Worker& worker) const {
+    void finish_code(Worker& worker) const {
+        if (worker.emitter) worker.emitter->finish();
         for (CallTarget& call : worker.open_calls) call.target = code_offset(call.target);
         relocate(worker.open_calls);
     }
@@ -250,8 +251,8 @@ struct ModuleBuilder::State final : wasm::ModuleConsumer {
         if (!decoded) return std::unexpected(std::move(decoded.error()));
         if (out.file_changed()) return fail(ErrorKind::io, "the module's file was cut off while it was read");
         if (!lazy) {
-            close_calls(own);
-            for (const auto& worker : workers) close_calls(*worker);
+            finish_code(own);
+            for (const auto& worker : workers) finish_code(*worker);
             if (auto sealed = out.code_memory_.seal(engine->runs_here()); !sealed) return std::unexpected(std::move(sealed.error()));
             CodeMemory::publish(engine->backend(), out.code_memory_.begin(), out.code_memory_.used());
         }

@@ -3,28 +3,13 @@
 #include <gtest/gtest.h>
 
 #include <cerrno>
-#include <cstdlib>
 #include <cstring>
-#include <fstream>
-#include <string>
 
 #include "jit/base/syscall.h"
+#include "tests/unit/runtime/memory_maps.h"
 
 namespace pollux {
 namespace {
-
-/// Permissions of the mapping that holds an address, such as "r-xp".
-std::string permissions(const void* address) {
-    std::ifstream maps("/proc/self/maps");
-    const auto wanted = reinterpret_cast<std::uint64_t>(address);
-    for (std::string line; std::getline(maps, line);) {
-        char* end = nullptr;
-        const std::uint64_t begin = std::strtoull(line.c_str(), &end, 16);
-        const std::uint64_t limit = std::strtoull(end + 1, &end, 16);
-        if (wanted >= begin && wanted < limit) return std::string(end + 1, 4);
-    }
-    return "none";
-}
 
 void write_answer(const CodeBuffer& code) {
 #if defined(__x86_64__)
