@@ -18,6 +18,12 @@ void FunctionEmitter::pad(std::size_t bytes) noexcept {
     skip(bytes);
 }
 
+void FunctionEmitter::finish() const noexcept {
+    constexpr std::size_t kWrittenBeyond = 64;  // the most that the last instruction may have written behind its end
+    std::fill_n(chunk_.write, std::min(kWrittenBeyond, chunk_.capacity), std::uint8_t{0});
+    memory_.clear_rest(chunk_);
+}
+
 void FunctionEmitter::align(std::uint32_t alignment) noexcept { pad((0 - chunk_.execute) & (alignment - 1)); }
 
 Result<CodeBuffer> FunctionEmitter::emit(const CompileEnvironment& environment, std::uint32_t function,
