@@ -66,11 +66,11 @@ struct CallTarget {
 /// A pc that something can be asked about. There is one for each memory access and call, so they are small, and as the code map needs them.
 struct Site {
     enum class Kind : std::uint8_t {
-        trap,      ///< the instruction at `code_offset` may fault, with trap()
-        call,      ///< `code_offset` is a return address
-        frameless, ///< from `code_offset` on (to the next site of this kind or framed) the frame pointer is the caller's and the
-                   ///< return address is at the stack pointer (x64) or in lr (arm64)
-        framed,    ///< from here on the frame is complete
+        trap,  ///< the instruction at `code_offset` may fault, with trap()
+        call,  ///< `code_offset` is a return address
+        frameless,  ///< from `code_offset` on (to the next site of this kind or framed) the frame pointer is the caller's and the
+                    ///< return address is at the stack pointer (x64) or in lr (arm64)
+        framed,  ///< from here on the frame is complete
     };
     /// A trap other than memory_out_of_bounds: its code is in the bits below.
     static constexpr std::uint32_t kOtherTrap = 0x20;
@@ -108,15 +108,15 @@ struct ExceptionHandler {
     enum class Kind : std::uint8_t {
         catch_tag,  ///< `operand`: tag index
         catch_all,
-        delegate,   ///< on with the handlers of region `operand`, or with the caller's for kNoRegion
-        region_end, ///< matches nothing; ends a region
+        delegate,  ///< on with the handlers of region `operand`, or with the caller's for kNoRegion
+        region_end,  ///< matches nothing; ends a region
     };
     static constexpr std::uint32_t kNoRegion = ~std::uint32_t{0};
     std::uint32_t begin = 0;
     std::uint32_t end = 0;
-    std::uint32_t region = 0;    ///< of the try that it belongs to
+    std::uint32_t region = 0;  ///< of the try that it belongs to
     std::uint32_t operand = 0;
-    std::uint32_t landing = 0;   ///< code offset of the landing pad
+    std::uint32_t landing = 0;  ///< code offset of the landing pad
     Kind kind = Kind::catch_all;
 };
 
@@ -132,16 +132,16 @@ struct FunctionOutput {
     }
 
     std::uint32_t code_bytes = 0;
-    std::uint32_t alignment = 16;               ///< that the function's start must have
+    std::uint32_t alignment = 16;  ///< that the function's start must have
     ScratchVector<Relocation> relocations;
     ScratchVector<Site> sites;
-    std::vector<ExceptionHandler> handlers;     ///< innermost regions first
-    std::string not_compiled;                   ///< not empty: the body traps (TrapCode::not_compiled); names the feature
+    std::vector<ExceptionHandler> handlers;  ///< innermost regions first
+    std::string not_compiled;  ///< not empty: the body traps (TrapCode::not_compiled); names the feature
     struct Line {
         std::uint32_t code_offset;
         std::uint32_t wasm_offset;
     };
-    std::vector<Line> lines;                    ///< one per instruction, only with FunctionCompiler::want_lines (objdump)
+    std::vector<Line> lines;  ///< one per instruction, only with FunctionCompiler::want_lines (objdump)
 };
 
 /// Compiles bodies one after another. One per thread; keeps its memory between functions.
@@ -157,13 +157,13 @@ public:
 
 /// Arguments and results of a call of guest code by the host, in the guest convention.
 struct EntryArguments {
-    alignas(16) std::array<wasm::V128, 32> fp{};   ///< FP argument registers
-    std::array<std::uint64_t, 32> gp{};            ///< GP argument registers
-    const std::uint8_t* stack = nullptr;           ///< stack area
-    std::uint64_t stack_bytes = 0;                 ///< multiple of 16
-    void* memory_results = nullptr;                ///< for the result pointer
-    std::uint64_t result_gp = 0;                   ///< out
-    alignas(16) wasm::V128 result_fp{};            ///< out
+    alignas(16) std::array<wasm::V128, 32> fp{};  ///< FP argument registers
+    std::array<std::uint64_t, 32> gp{};  ///< GP argument registers
+    const std::uint8_t* stack = nullptr;  ///< stack area
+    std::uint64_t stack_bytes = 0;  ///< multiple of 16
+    void* memory_results = nullptr;  ///< for the result pointer
+    std::uint64_t result_gp = 0;  ///< out
+    alignas(16) wasm::V128 result_fp{};  ///< out
 };
 
 /// Addresses of the stubs of an ISA, once emitted. All use the C calling convention where C++ calls them.
