@@ -11,6 +11,7 @@ out = [
     "// The modules of modules/*.wat as bytes. Made by make_modules.py; do not edit.",
     "#pragma once",
     "",
+    "// clang-format off",
     "#include <cstdint>",
     "",
     "namespace pollux::test {",
