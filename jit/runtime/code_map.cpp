@@ -218,12 +218,15 @@ void CodeMap::each_block(F&& visit) const {
 }
 
 const std::uint8_t* CodeMap::locate(std::uint32_t code_offset, PcInfo& info) const noexcept {
-    const std::uint8_t* sites = locate_in(image_functions_, image_bytes_, code_offset, info);
-    if (sites != nullptr) return sites;
-    each_block([&](std::span<const Function> functions, Block& block) {
-        sites = locate_in(functions, block.bytes(), code_offset, info);
-        return sites != nullptr;
-    });
+    const std::uint8_t* sites = nullptr;
+    // Goes on where a function only ends: the one that begins there may be in another block.
+    const auto holds = [&](std::span<const Function> functions, const std::uint8_t* bytes) {
+        const std::uint8_t* const found = locate_in(functions, bytes, code_offset, info);
+        if (found != nullptr) sites = found;
+        return found != nullptr && code_offset - info.function_offset < info.function_bytes;
+    };
+    if (holds(image_functions_, image_bytes_)) return sites;
+    each_block([&](std::span<const Function> functions, Block& block) { return holds(functions, block.bytes()); });
     return sites;
 }
 

@@ -21,6 +21,19 @@ PcInfo find(const CodeMap& map, std::uint32_t offset) {
     return info;
 }
 
+TEST(CodeMap, FindsAFunctionBehindOneOfAnotherWriter) {
+    CodeMap map;
+    std::vector<Site> sites;
+    for (const auto& [at, function] : {std::pair(1000U, 1U), std::pair(1064U, 2U), std::pair(1192U, 4U), std::pair(1128U, 3U)})
+        map.make_writer().add(at, 64, function, 100, sites);
+    EXPECT_EQ(find(map, 1063).function, 1U);
+    EXPECT_EQ(find(map, 1064).function, 2U);
+    EXPECT_EQ(find(map, 1064).function_bytes, 64U);
+    EXPECT_EQ(find(map, 1128).function, 3U);
+    EXPECT_EQ(find(map, 1192).function, 4U);
+    EXPECT_EQ(find(map, 1256).function, 4U);  // a return address at the end
+}
+
 TEST(CodeMap, FindsSitesOfAFunction) {
     CodeMap map;
     CodeMap::Writer& writer = map.make_writer();
