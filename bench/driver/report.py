@@ -68,9 +68,10 @@ class Report:
     def keys(self, group):
         return [program.key for program in self.programs if program.group == group]
 
-    def polybench_geomean(self, engine):
-        """(geomean of ratios to Liftoff, kernels that went into it)."""
-        ratios = [ratio for kernel in self.keys("polybench") if (ratio := self.ratio(kernel, engine))]
+    def polybench_geomean(self, engine, least_seconds=0):
+        """(geomean of ratios to Liftoff, kernels that went into it), over those that take Liftoff so long."""
+        kernels = [key for key in self.keys("polybench") if (self.results.main_seconds(key, REFERENCE) or 0) >= least_seconds]
+        ratios = [ratio for kernel in kernels if (ratio := self.ratio(kernel, engine))]
         return geomean(ratios), len(ratios)
 
     # --- sections --------------------------------------------------------------------------------------------------------
@@ -218,6 +219,10 @@ of `nop-wasi.wasm` under the same engine: an engine's start does not count, but 
         mean, count = self.polybench_geomean("pollux")
         if mean:
             yield [f"run time, geometric mean of {count} PolyBench kernels", number(mean), "1", number(mean)]
+            # A shorter one's time is a difference of two starts of Node, which vary by milliseconds.
+            mean, count = self.polybench_geomean("pollux", 5e-3)
+            if mean:
+                yield [f"the same of the {count} kernels that take Liftoff 5 ms or more", number(mean), "1", number(mean)]
         if ratio := self.ratio("coremark", "pollux"):
             seconds = (self.results.main_seconds("coremark", key) for key in ("pollux", REFERENCE))
             yield ["run time, CoreMark, s", *map(number, seconds), number(ratio)]
