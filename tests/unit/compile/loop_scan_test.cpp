@@ -69,6 +69,23 @@ TEST(LoopScan, CallsAndBulkOperations) {
     EXPECT_TRUE(scan({0x40, 0, 0x0b}).calls);         // memory.grow
 }
 
+TEST(LoopScan, NothingCountsBehindTheFirstCall) {
+    // local.get 0, loop (local.set 1, call 0, local.get 2), and no end
+    const std::vector<std::uint8_t> body = {0x20, 0, 0x03, 0x40, 0x21, 1, 0x10, 0, 0x20, 2};
+    const std::vector<Local> locals = {
+        {.kind = Kind::i32, .home = gp(1)}, {.kind = Kind::i32, .home = gp(2)}, {.kind = Kind::i32, .home = gp(3)}};
+    LoopScan scan;
+    const LoopUse outer = scan(body.data(), body.data() + body.size(), locals);
+    EXPECT_TRUE(outer.complete);
+    EXPECT_TRUE(outer.calls);
+    EXPECT_EQ(outer.touched, RegSet::of(gp(1), gp(2)));
+    EXPECT_EQ(outer.written, RegSet::of(gp(2)));
+    const LoopUse inner = scan(body.data() + 4, body.data() + body.size(), locals);
+    EXPECT_TRUE(inner.complete);
+    EXPECT_TRUE(inner.calls);
+    EXPECT_EQ(inner.touched, RegSet::of(gp(2)));
+}
+
 TEST(LoopScan, GivesUp) {
     EXPECT_FALSE(scan({0x20, 0}).complete);                                     // no end
     EXPECT_FALSE(scan({0x20, 0x80}).complete);                                  // an open LEB
