@@ -352,11 +352,13 @@ private:
 
     // --- compile_call.h --------------------------------------------------------------------------------------------------
     std::uint32_t set_arguments(const wasm::FuncType& type, bool tail);
-    [[gnu::always_inline]] inline std::uint32_t set_few_arguments(std::size_t first);
+    [[gnu::always_inline]] inline void set_arguments_in_order(std::size_t first);
     [[gnu::noinline]] std::uint32_t set_any_arguments(const wasm::FuncType& type);
     std::uint32_t point_to_results(const wasm::FuncType& type, bool tail);
     void call_in_context(Reg callee, std::int32_t code_offset, std::int32_t instance_offset);
-    void finish_call(const wasm::FuncType& type, std::uint32_t area_depth);
+    [[gnu::always_inline]] inline void finish_call(const wasm::FuncType& type, std::uint32_t area_depth);
+    [[gnu::always_inline]] inline void push_register_result(Kind kind);
+    [[gnu::noinline]] void push_results(std::span<const ValType> results, std::uint32_t area_depth);
     void load_callee(TypeId type, std::uint32_t table);
     void pop_callee();
     void load_type(Reg d, TypeId type);

@@ -76,6 +76,25 @@ template <class T, unsigned kBits = sizeof(T) * 8>
     return detail::read_leb_slow<T, kBits>(next, end, out);
 }
 
+/// The same where it cannot be foreseen how many bytes there are: up to four of them without a branch on that.
+template <class T>
+[[nodiscard]] inline LebStatus read_leb_of_any_length(const std::uint8_t*& next, const std::uint8_t* end, T& out) noexcept {
+    static_assert(sizeof(T) == 4);
+    std::uint32_t bytes = 0xffff'ffff;
+    if (end - next >= 4) [[likely]]
+        std::memcpy(&bytes, next, 4);
+    const std::uint32_t stops = ~bytes & 0x8080'8080U;
+    if (stops == 0) [[unlikely]]
+        return read_leb(next, end, out);
+    bytes &= stops ^ (stops - 1);
+    const std::uint32_t value = (bytes & 0x7f) | (bytes >> 1 & 0x3f80) | (bytes >> 2 & 0x1f'c000) | (bytes >> 3 & 0xfe0'0000);
+    const int length = (std::countr_zero(stops) + 1) / 8;
+    next += length;
+    const int unused = std::is_signed_v<T> ? 32 - 7 * length : 0;
+    out = static_cast<T>(value << unused) >> unused;
+    return LebStatus::ok;
+}
+
 /// The specification's words for what is wrong with an integer.
 [[nodiscard]] constexpr std::string_view leb_error(LebStatus status) noexcept {
     switch (status) {

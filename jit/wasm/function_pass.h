@@ -237,7 +237,8 @@ private:
     }
     [[nodiscard]] bool i32_const() {
         std::int32_t value = 0;
-        if (!read_signed(value)) return false;
+        const LebStatus status = read_leb_of_any_length(position_.next, position_.end, value);
+        if (status != LebStatus::ok) return fail_leb(status);
         if constexpr (requires { sink_.alu_constant(Opcode::I32Add, 0); }) {
             if (consume_constant(value)) return true;
         }

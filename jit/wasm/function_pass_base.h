@@ -318,7 +318,8 @@ protected:
     }
     /// Reads a function's index.
     [[nodiscard]] bool read_function(std::uint32_t& function) {
-        if (!read_u32(function)) return false;
+        const LebStatus status = read_leb_of_any_length(position_.next, position_.end, function);
+        if (status != LebStatus::ok) return fail_leb(status);
         return function < module_.functions.size() || fail_index("function", function, module_.functions.size());
     }
     [[nodiscard]] bool check_select(bool typed, Kind& kind);

@@ -67,6 +67,33 @@ TEST(Leb, TooLongTooLargeTruncated) {
     expect_error<std::uint64_t>({0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x02}, LebStatus::too_large);
 }
 
+template <class T>
+void expect_same_at_any_length(Bytes bytes) {
+    for (std::size_t behind = 0; behind < 5; ++behind) {  // other bytes
+        const std::uint8_t* plain = bytes.data();
+        const std::uint8_t* next = bytes.data();
+        T expected{};
+        T out{};
+        EXPECT_EQ(read_leb_of_any_length(next, bytes.data() + bytes.size(), out), read_leb(plain, bytes.data() + bytes.size(), expected));
+        EXPECT_EQ(next, plain);
+        EXPECT_EQ(out, expected);
+        bytes.push_back(static_cast<std::uint8_t>(0xFF - behind));
+    }
+}
+
+TEST(Leb, TheReaderForAnyLengthSaysTheSame) {
+    for (const std::uint8_t last : Bytes{0x00, 0x01, 0x0F, 0x3F, 0x40, 0x78, 0x7F, 0x80, 0xFF}) {
+        for (const std::uint8_t first : Bytes{0x80, 0x81, 0xC0, 0xFF}) {
+            for (std::size_t length = 0; length <= 6; ++length) {
+                Bytes bytes(length, first);
+                if (length != 0) bytes.back() = last;
+                expect_same_at_any_length<std::uint32_t>(bytes);
+                expect_same_at_any_length<std::int32_t>(bytes);
+            }
+        }
+    }
+}
+
 TEST(Cursor, KeepsTheFirstErrorAndItsOffset) {
     const Bytes bytes = {0x01, 0x80};
     Cursor in(bytes, 100);
