@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """`pollux run`: what the program sees, what comes back, and what the user is told when something is wrong."""
 import os
+import re
 import stat
 import subprocess
 import tempfile
@@ -371,6 +372,31 @@ class Profile(TestCase):
             if os.path.exists(path):
                 os.remove(path)
         self.assertRegex(text, r"(?m)^[0-9a-f]+ [0-9a-f]+ .*wait_for_input")
+
+
+class Timings(TestCase):
+    def last_line(self, *arguments, status=0, stdout=None):
+        """(instantiation, execution) in ms, from the last line of standard error."""
+        text = self.check(pollux("run", "-D", "timings", *arguments), status, stdout)
+        self.assertRegex(text, r"(?m)^pollux: timings of .*: first byte [0-9.]+ ms, .* ready [0-9.]+ ms;")
+        line = text.splitlines()[-1]
+        found = re.fullmatch(r"pollux: timings of the run: instantiation ([0-9]+\.[0-9]{3}) ms, execution ([0-9]+\.[0-9]{3}) ms", line)
+        self.assertTrue(found, text)
+        return tuple(map(float, found.groups()))
+
+    def test_however_it_ends(self):
+        for how in "return", "exit", "proc_exit":
+            self.last_line(guest("exit"), "42", how, status=42, stdout=b"bye")
+        self.last_line(guest("traps"), "divide", status=134)
+        self.last_line("--invoke", "add", guest("reactor"), "1", "2", stdout=b"3\n")
+
+    def test_execution_is_the_time_in_the_program(self):
+        instantiation, execution = self.last_line("--timeout=500ms", guest("busy"), "spin", status=124)
+        self.assertLess(instantiation, execution)
+        self.assertGreater(execution, 100)
+
+    def test_off_by_default(self):
+        self.assertEqual(self.check(pollux("run", guest("exit"), "42"), 42, b"bye"), "")
 
 
 class Features(TestCase):

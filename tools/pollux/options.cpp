@@ -220,7 +220,7 @@ constexpr std::array kDebugKeys = {
             o.max_backtrace = static_cast<std::uint32_t>(*frames);
             return true;
         }},
-    Option{"timings", "y|n", "print when the module arrived and when it was compiled",
+    Option{"timings", "y|n", "print when the module arrived and when it was compiled; at the end, what instantiation and the program took",
         [](RunOptions& o, std::string_view v) { return set_flag(o.timings, v); }},
 };
 

@@ -70,7 +70,7 @@ struct RunOptions {
     std::optional<std::uint64_t> memory_reservation;  ///< bytes
     std::uint32_t max_backtrace = 20;              ///< frames printed
 
-    bool timings = false;                ///< print when the module arrived and was compiled
+    bool timings = false;                ///< print when the module arrived and was compiled, and what it took to run
     bool perf_map = false;
     std::uint8_t trace = 0;  ///< groups of calls (wasi/trace.h)
     bool hostcall_stats = false;         ///< print at the end what WASI calls were made

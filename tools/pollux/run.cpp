@@ -24,6 +24,7 @@
 #include "tools/pollux/time_limit.h"
 #include "tools/pollux/values.h"
 #include "wasi/call_stats.h"
+#include "wasi/reactor.h"
 #include "wasi/wasi.h"
 
 namespace pollux::cli {
@@ -163,7 +164,7 @@ public:
         const auto ran = store_->run_on_fiber([&] { status = run_on_fiber(); });
         wasi_->end_threads();
         if (call_stats_) print_message("WASI calls\n" + call_stats_->table());
-        if (options_.timings && store_->heap().statistics().collections != 0) print_collections(store_->heap().statistics());
+        if (options_.timings) print_run_timings();
         if (!ran) return report(ran.error());
         return status;
     }
@@ -209,6 +210,7 @@ private:
     }
 
     Status run_on_fiber() {
+        began_ = wasi::monotonic_now();
         for (const auto& [name, module] : preloads_) {
             auto instance = instantiate(module);
             if (!instance) return instance.error();
@@ -238,7 +240,9 @@ private:
 
     /// Calls a function; when it does not return, the exit status.
     Step<void> call(const Func& function, std::span<const Value> arguments, std::span<Value> results) {
+        called_ = wasi::monotonic_now();
         const CallResult called = function.call(arguments, results);
+        ended_ = wasi::monotonic_now();
         if (!called) return std::unexpected(end_of(called.error()));
         return {};
     }
@@ -281,6 +285,11 @@ private:
         }
     }
 
+    void print_run_timings() const {
+        if (const GcStatistics& heap = store_->heap().statistics(); heap.collections != 0) print_collections(heap);
+        if (ended_ != 0) print_message("timings of the run: instantiation " + ms(called_ - began_) + ", execution " + ms(ended_ - called_));
+    }
+
     Status stopped(std::string_view headline, const Trap& trap, Status status) const {
         print_backtrace(headline, trap, options_.max_backtrace);
         return status;
@@ -294,6 +303,9 @@ private:
     std::unique_ptr<wasi::Wasi> wasi_;
     std::unique_ptr<Store> store_;
     std::optional<Linker> linker_;
+    std::uint64_t began_ = 0;  ///< when instantiation began, CLOCK_MONOTONIC in ns
+    std::uint64_t called_ = 0;  ///< when the last call into an instance began: of _start, or of what is invoked
+    std::uint64_t ended_ = 0;  ///< when it had returned or trapped
 };
 
 }  // namespace
