@@ -6,6 +6,7 @@ import subprocess
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 RUNNER = os.path.join(HERE, "wasi_runner.mjs")
+RUNNER_TIMING = ["--timing"]
 LIFTOFF = ["--liftoff", "--liftoff-only"]
 EAGER = "--no-wasm-lazy-compilation"
 
@@ -13,15 +14,16 @@ EAGER = "--no-wasm-lazy-compilation"
 class Engine:
     """A way to run a WASI program: command(wasm, arguments) is what to execute, `environment` what to add to ours.
 
-    `only_startup`: a mode that makes a difference to start-up alone.
+    `only_startup`: a mode that makes a difference to start-up alone. `timing`: options with which it says on the last line of standard
+    error how long the call of `_start` took; ours compile each function at its first call, as V8 does, so that both times include that.
     """
 
-    def __init__(self, key, label, command, version, environment=None, separator=(), ours=False, only_startup=False):
+    def __init__(self, key, label, command, version, environment=None, separator=(), ours=False, only_startup=False, timing=()):
         self.key, self.label, self.version, self.ours, self.only_startup = key, label, version, ours, only_startup
-        self.prefix, self.separator, self.environment = command, list(separator), environment or {}
+        self.prefix, self.separator, self.environment, self.timing = command, list(separator), environment or {}, list(timing)
 
-    def command(self, wasm, arguments):
-        return self.prefix + [wasm] + self.separator + arguments
+    def command(self, wasm, arguments, timed=False):
+        return self.prefix + (self.timing if timed else []) + [wasm] + self.separator + arguments
 
 
 class NativeEngine(Engine):
@@ -30,7 +32,7 @@ class NativeEngine(Engine):
     def __init__(self, label, program, version):
         super().__init__("native", label, [program], version)
 
-    def command(self, wasm, arguments):
+    def command(self, wasm, arguments, timed=False):
         return self.prefix + arguments
 
 
@@ -70,9 +72,9 @@ def node_engines(peers):
     label = f"Node {version.lstrip('v')}, V8 {v8.split('-')[0]}"
     node = [path, "--no-warnings"]
     return [
-        Engine("liftoff", "V8 Liftoff (Node)", [*node, *LIFTOFF, RUNNER], label),
+        Engine("liftoff", "V8 Liftoff (Node)", [*node, *LIFTOFF, RUNNER], label, timing=RUNNER_TIMING),
         Engine("liftoff-eager", "V8 Liftoff, eager (Node)", [*node, *LIFTOFF, EAGER, RUNNER], label, only_startup=True),
-        Engine("node", "Node as it is (tiers up to TurboFan)", [*node, RUNNER], label),
+        Engine("node", "Node as it is (tiers up to TurboFan)", [*node, RUNNER], label, timing=RUNNER_TIMING),
     ]
 
 
@@ -82,8 +84,8 @@ def bun_engines(peers):
         return []
     baseline = {"BUN_JSC_useOMGJIT": "0", "BUN_JSC_useWasmIPInt": "0"}
     return [
-        Engine("bbq", "JSC BBQ (Bun)", [path, RUNNER], f"Bun {version}", baseline),
-        Engine("bun", "Bun as it is (tiers up to OMG)", [path, RUNNER], f"Bun {version}"),
+        Engine("bbq", "JSC BBQ (Bun)", [path, RUNNER], f"Bun {version}", baseline, timing=RUNNER_TIMING),
+        Engine("bun", "Bun as it is (tiers up to OMG)", [path, RUNNER], f"Bun {version}", timing=RUNNER_TIMING),
     ]
 
 
@@ -112,7 +114,7 @@ def path_engines():
 def pollux_engines(pollux):
     version = version_of([pollux, "--version"]) or "unknown version"
     return [
-        Engine("pollux", "Pollux", [pollux, "run"], version, ours=True),
+        Engine("pollux", "Pollux", [pollux, "run"], version, ours=True, timing=["-D", "timings", "-C", "mode=lazy"]),
         Engine("pollux-lazy", "Pollux, lazy", [pollux, "run", "-C", "mode=lazy"], version, ours=True, only_startup=True),
         Engine("pollux-eager", "Pollux, eager", [pollux, "run", "-C", "mode=eager"], version, ours=True, only_startup=True),
     ]

@@ -1,11 +1,15 @@
 """Runs engines on programs, interleaved, and keeps the samples."""
 import json
 import os
+import re
 import statistics
 import subprocess
 import tempfile
 import time
 from collections import defaultdict
+
+SHORT = 5e-3  # seconds: what takes less is run SHORT_RUNS times as often
+SHORT_RUNS = 3
 
 
 class Failed(Exception):
@@ -37,7 +41,7 @@ class Launcher:
         os.close(descriptor)
 
     def run(self, command, environment, timeout):
-        """(what bench_launch reports, output). Raises Failed."""
+        """(what bench_launch reports, output, standard error). Raises Failed."""
         try:
             done = subprocess.run([self.program, self.report, *command], capture_output=True, timeout=timeout,
                                   env={**os.environ, **environment}, stdin=subprocess.DEVNULL)
@@ -50,7 +54,7 @@ class Launcher:
         if report["status"] != 0:
             message = done.stderr.decode(errors="replace").strip().splitlines()
             raise Failed(f"status {report['status']}" + (f": {message[-1][:160]}" if message else ""))
-        return report, done.stdout
+        return report, done.stdout, done.stderr
 
     def close(self):
         os.unlink(self.report)
@@ -73,8 +77,12 @@ class Results:
         samples = self.samples[program][engine][quantity]
         return samples.median if samples else None
 
+    def is_short(self, program):
+        """Whether any engine has run it in less than SHORT seconds."""
+        return any(seconds < SHORT for quantities in self.samples[program].values() for seconds in quantities["own"])
+
     def main_seconds(self, program, engine, nop="nop"):
-        """What the program took without the engine's start: what it measured itself, else the process less one that exits at once."""
+        """What the program took without the engine's start: what it or the engine measured, else the process less one that exits at once."""
         own = self.median(program, engine, "own")
         if own is not None and self.clock == "wall":
             return own
@@ -84,14 +92,28 @@ class Results:
         return max(whole - empty, 0.0)
 
 
+def own_seconds(program, engine, output, errors):
+    """What the program says that it took, or what the engine says last (Engine.timing): nothing of the guest can come after that."""
+    if program.seconds:
+        return program.seconds(output)
+    if not (program.timed and engine.timing):
+        return None
+    found = re.search(rb"^.* execution ([0-9.]+) ms\n\Z", errors, re.MULTILINE)
+    if not found:
+        raise Failed("the engine did not say how long it ran")
+    return float(found.group(1)) / 1e3
+
+
 def sample(launcher, results, program, engine, timeout):
     """One run; its failure ends all further runs of this pair."""
     if engine.key in results.failures[program.key]:
         return
     try:
-        report, output = launcher.run(engine.command(program.wasm, program.arguments), engine.environment, timeout)
+        command = engine.command(program.wasm, program.arguments, program.timed)
+        report, output, errors = launcher.run(command, engine.environment, timeout)
         if wrong := program.check(output):
             raise Failed(wrong)
+        own = own_seconds(program, engine, output, errors)
     except Failed as failure:
         results.failures[program.key][engine.key] = str(failure)
         return
@@ -101,18 +123,21 @@ def sample(launcher, results, program, engine, timeout):
     kept["memory"].append(report["peak_kib"])
     if report["first_output_ns"] >= 0:
         kept["first_output"].append(report["first_output_ns"] / 1e9)
-    if program.seconds:
-        kept["own"].append(program.seconds(output))
+    if own is not None:
+        kept["own"].append(own)
 
 
 def run_all(launcher, pairs, rounds, budget, timeout, say, clock="wall"):
-    """Runs every (program, engines, runs in each round), round after round; stops before a round that would go beyond `budget` seconds."""
+    """Runs every (program, engines, runs in each round), round after round; stops before a round that would go beyond `budget` seconds.
+
+    Short programs run more often, from the second round on.
+    """
     results = Results(clock)
     begin = time.monotonic()
     for number in range(rounds):
         started = time.monotonic()
         for program, engines, runs in pairs:
-            for _ in range(runs):
+            for _ in range(runs * SHORT_RUNS if results.is_short(program.key) else runs):
                 # Another engine begins each time, so that none always runs on a machine that the same other one has warmed.
                 turn = number % len(engines)
                 for engine in engines[turn:] + engines[:turn]:
