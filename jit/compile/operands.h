@@ -140,9 +140,8 @@ inline void SinglePassCompiler<M>::prepare() {
     masm_.set_wasm_offset(position_->offset());
     if (this->want_lines) [[unlikely]]
         record_line();
-    // Merges, calls and branch tables emit one move per register or operand; an instruction has at most this many of them.
-    const std::size_t moves = 128 + 2 * (stack_.size() - flushed_);
-    if (!masm_.has_space(moves * 16 + 8 * M::kMaxInstructionBytes)) [[unlikely]]
+    // Enough for what nearly all emit: one move per register and some instructions. What needs more sets overflowed().
+    if (!masm_.has_space(std::size_t{128} * 16 + 8 * M::kMaxInstructionBytes)) [[unlikely]]
         run_out_of_space();
 }
 

@@ -10,11 +10,12 @@
 namespace pollux {
 namespace {
 
-constexpr std::uint32_t kLong = Site::kOtherTrap;  ///< in byte 0 of a site
-constexpr std::uint32_t kLowBits = 0x1f;           ///< of byte 0: the distance, or the trap code of a long site
+constexpr std::uint8_t kLong = 0x80;       ///< byte 1 of a long site; of a short one it is the distance in the body
+constexpr std::uint32_t kCodeBits = 0x3f;  ///< of byte 0 of a short site: the distance in the code
+constexpr std::uint32_t kTrapBits = 0x1f;  ///< of byte 0 of a long site: the trap's code
 
 constexpr std::size_t kMaxLebBytes = 5;
-constexpr std::size_t kMaxSiteBytes = 1 + 2 * kMaxLebBytes;
+constexpr std::size_t kMaxSiteBytes = 2 + 2 * kMaxLebBytes;
 
 std::uint8_t* put_leb(std::uint8_t* at, std::uint32_t value) noexcept {
     for (; value >= 0x80; value >>= 7) *at++ = static_cast<std::uint8_t>(value | 0x80);
@@ -38,25 +39,54 @@ constexpr std::uint32_t unzigzag(std::uint32_t value) noexcept { return (value >
 std::uint64_t bits_of(const Site& site) noexcept { return std::uint64_t{site.wasm_and_tag} << 32 | site.code_offset; }
 constexpr std::uint64_t kTagBits = std::uint64_t{0xFF} << 32;
 
+// The difference of two sites, but with the latter's tag. A short one has no other bits than these: 6 of the code's distance, the tag's
+// kind, 7 of the wasm offset's distance.
+constexpr std::uint64_t kShortBits = std::uint64_t{0x7FC0} << 32 | kCodeBits;
+
+/// Writes a site and returns its end; null if it is out of order. `before`: bits of the last one, without its tag.
+std::uint8_t* put_site(std::uint8_t* at, const Site& site, std::uint64_t& before) noexcept {
+    const std::uint64_t difference = bits_of(site) - before;
+    if (site.code_offset < static_cast<std::uint32_t>(before)) return nullptr;
+    before = bits_of(site) & ~kTagBits;
+    if ((difference & ~kShortBits) == 0) {
+        const auto bytes = static_cast<std::uint16_t>(difference >> 32 | difference);
+        std::memcpy(at, &bytes, sizeof bytes);
+        return at + sizeof bytes;
+    }
+    *at++ = static_cast<std::uint8_t>(site.wasm_and_tag);
+    *at++ = kLong;
+    at = put_leb(at, static_cast<std::uint32_t>(difference));
+    return put_leb(at, zigzag(static_cast<std::uint32_t>(static_cast<std::int32_t>(difference >> 32) >> Site::kWasmShift)));
+}
+
 /// Writes sites and returns their end; null if they are out of order, as traps of out-of-line stubs, at the end, can be.
 std::uint8_t* put_sites(std::uint8_t* at, std::uint32_t body_offset, std::span<const Site> sites) noexcept {
-    // The difference of two sites, but with the latter's tag. A short one has no other bits than these: 5 of the code's distance, the
-    // tag's kind, 8 of the wasm offset's distance.
-    constexpr std::uint64_t kShortBits = std::uint64_t{0xFFC0} << 32 | kLowBits;
     std::uint64_t before = std::uint64_t{body_offset} << (32 + Site::kWasmShift);
-    for (const Site& site : sites) {
-        const std::uint64_t difference = bits_of(site) - before;
-        if ((difference & ~kShortBits) == 0) [[likely]] {
-            const auto bytes = static_cast<std::uint16_t>(difference >> 32 | difference);
-            std::memcpy(at, &bytes, sizeof bytes);
-            at += sizeof bytes;
-        } else {
-            if (site.code_offset < static_cast<std::uint32_t>(before)) return nullptr;
-            *at++ = static_cast<std::uint8_t>(site.wasm_and_tag | kLong);
-            at = put_leb(at, static_cast<std::uint32_t>(difference));
-            at = put_leb(at, zigzag(static_cast<std::uint32_t>(static_cast<std::int32_t>(difference >> 32) >> Site::kWasmShift)));
+    std::size_t i = 0;
+    while (i < sites.size()) {
+        std::size_t until = sites.size();
+        if (until - i >= 4) {
+            // Four as if they were short, and looked at afterwards: most are, but not foreseeably.
+            until = i + 4;
+            const std::uint64_t bits[] = {bits_of(sites[i]), bits_of(sites[i + 1]), bits_of(sites[i + 2]), bits_of(sites[i + 3])};
+            const std::uint64_t d0 = bits[0] - before;
+            const std::uint64_t d1 = bits[1] - (bits[0] & ~kTagBits);
+            const std::uint64_t d2 = bits[2] - (bits[1] & ~kTagBits);
+            const std::uint64_t d3 = bits[3] - (bits[2] & ~kTagBits);
+            if (((d0 | d1 | d2 | d3) & ~kShortBits) == 0) [[likely]] {
+                const auto bytes = [](std::uint64_t difference) { return (difference >> 32 | difference) & 0xffff; };
+                const std::uint64_t all = bytes(d0) | bytes(d1) << 16 | bytes(d2) << 32 | bytes(d3) << 48;
+                std::memcpy(at, &all, sizeof all);
+                at += sizeof all;
+                before = bits[3] & ~kTagBits;
+                i = until;
+                continue;
+            }
         }
-        before = bits_of(site) & ~kTagBits;
+        for (; i < until; ++i) {
+            at = put_site(at, sites[i], before);
+            if (at == nullptr) return nullptr;
+        }
     }
     return at;
 }
@@ -146,13 +176,14 @@ void CodeMap::read_sites(const std::uint8_t* at, std::uint32_t wanted, PcInfo& i
     bool seen_mark = false;
     for (std::uint32_t left = get_leb(at); left != 0; --left) {
         const std::uint8_t first = *at++;
+        const std::uint8_t second = *at++;
         const auto kind = static_cast<Site::Kind>(first >> 6);
         auto trap = TrapCode::memory_out_of_bounds;
-        if ((first & kLong) == 0) {
-            code_at += first & kLowBits;
-            wasm_at += *at++;
+        if (second != kLong) {
+            code_at += first & kCodeBits;
+            wasm_at += second;
         } else {
-            if ((first & kLowBits) != 0) trap = static_cast<TrapCode>(first & kLowBits);
+            if ((first & Site::kOtherTrap) != 0) trap = static_cast<TrapCode>(first & kTrapBits);
             code_at += get_leb(at);
             wasm_at += unzigzag(get_leb(at));
         }

@@ -4,8 +4,9 @@
 // nothing. Each compiling thread appends to a writer of its own: blocks of {offset, function, position in the block's bytes}, ascending by
 // offset. The sites of a function are mostly short, two bytes each; distances are from the site before:
 //
-//   short: kind (2 bits), 0, code distance (5 bits) | wasm distance (8 bits); a trap is memory_out_of_bounds
-//   long:  kind (2 bits), 1, TrapCode (5 bits; 0: memory_out_of_bounds) | code distance, LEB128 | wasm distance, zigzag LEB128
+//   short: kind (2 bits), code distance (6 bits) | 0, wasm distance (7 bits); a trap is memory_out_of_bounds
+//   long:  kind (2 bits), 1, TrapCode (5 bits), or 0 (6 bits): memory_out_of_bounds | 0x80 | code distance, LEB128 | wasm distance, zigzag
+//          LEB128
 #pragma once
 
 #include <atomic>

@@ -20,7 +20,7 @@ namespace pollux {
 class PrecompiledFile {
 public:
     /// Raised with every change of generated code or of what it takes for granted that the fingerprint of layouts does not show.
-    static constexpr std::uint32_t kVersion = 2;
+    static constexpr std::uint32_t kVersion = 3;
     static constexpr std::uint32_t kVersionOffset = 8;    ///< of the version, in the file
     static constexpr std::uint32_t kChecksumOffset = 16;  ///< of the checksum, which covers all bytes behind it
 

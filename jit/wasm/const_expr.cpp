@@ -8,7 +8,23 @@
 
 namespace pollux::wasm {
 
+/// The length of an i32.const and the end behind it; 0: something else is there.
+static std::size_t length_of_i32_const(const std::uint8_t* begin, const std::uint8_t* end) noexcept {
+    const std::uint8_t* at = begin;
+    std::int32_t value = 0;
+    if (at == end || *at++ != static_cast<std::uint8_t>(Opcode::I32Const)) return 0;
+    if (read_leb_of_any_length(at, end, value) != LebStatus::ok) return 0;
+    return at != end && *at == static_cast<std::uint8_t>(Opcode::End) ? static_cast<std::size_t>(at + 1 - begin) : 0;
+}
+
 bool ConstExprReader::read(Cursor& in, ValType expected, ConstExpr& out, std::vector<bool>* declared) {
+    if (expected == ValType(Kind::i32)) {  // as nearly all are, by the thousand
+        if (const std::size_t length = length_of_i32_const(in.next(), in.next() + in.remaining()); length != 0) {
+            out = {static_cast<std::uint32_t>(in.offset()), static_cast<std::uint32_t>(length)};
+            std::span<const std::uint8_t> bytes;
+            return in.read_bytes(length, bytes);
+        }
+    }
     stack_.clear();
     const std::uint64_t start = in.offset();
     while (true) {
