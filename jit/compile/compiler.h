@@ -422,18 +422,42 @@ private:
     void test_display(Reg type, TypeId wanted, Label* miss);
     Reg use_top();
 
-    M masm_;
-    wasm::FunctionPassState pass_state_;
+    // What nearly every instruction reads comes first: its accesses take three bytes less.
+    wasm::PassPosition* position_ = nullptr;
+    ValueStack stack_;
+    std::size_t flushed_ = 0;            ///< values below this index are constants or spilled
+    RegSet free_;                        ///< of allocatable_: owned by no value
+    RegSet cached_;                      ///< temporaries that still hold a local without a home, in this stretch of straight code
+    HomeState homes_;
+    std::uint32_t operands_base_ = 0;    ///< bytes of frame above the operand slots
+    std::uint32_t max_depth_ = 0;        ///< deepest operand slot byte
+    bool plain_memory0_ = false;         ///< memory 0 is there, and its accesses need no check
+    bool usual_ = false;                 ///< no lines are wanted
+    bool usual_accesses_ = false;        ///< both
+    bool condition_pending_ = false;     ///< its consumer is the instruction that comes next
+    bool shift_pending_ = false;         ///< x << amount, whose consumer is the add that comes next
+    std::uint8_t shift_amount_ = 0;
+    bool load_pending_ = false;          ///< a load whose consumer is the arithmetic that comes next
+    bool unlikely_ = false;              ///< the next br_if or if, so a hint says
+    std::vector<Local> locals_;
+    RegSet allocatable_;                 ///< temporaries, and homes that no local needs
+    RegSet assigned_homes_;
+    std::vector<ControlFrame> frames_;
+    Condition condition_;
+    AbstractValue shifted_;
+    std::uint32_t load_offset_ = 0;      ///< its wasm offset
+    Access load_;
+
     const CompileEnvironment* environment_ = nullptr;
     const wasm::Module* module_ = nullptr;
     FunctionOutput* output_ = nullptr;
     const wasm::FuncType* type_ = nullptr;
-    wasm::PassPosition* position_ = nullptr;
+    std::uint32_t stack_area_ = 0;       ///< incoming stack arguments, bytes
+    bool has_memory_results_ = false;
+    bool stopped_ = false;
+    bool out_of_space_ = false;
+    bool exhausted_ = false;
 
-    ValueStack stack_;
-    std::size_t flushed_ = 0;            ///< values below this index are constants or spilled
-    std::vector<Local> locals_;
-    std::vector<ControlFrame> frames_;
     LoopScan loop_scan_;
     std::vector<Catch> catches_;         ///< clauses of the open try_tables
     std::uint32_t next_region_ = 0;
@@ -447,36 +471,13 @@ private:
         HomeMoves moves;
     };
     std::vector<OutOfLineBranch> out_of_line_;
-    bool unlikely_ = false;              ///< the next br_if or if, so a hint says
     std::vector<Label> table_stubs_;
     std::vector<Label*> table_labels_;
     std::array<std::uint32_t, 64> home_local_{};  ///< register → local, for assigned homes
-    RegSet allocatable_;                 ///< temporaries, and homes that no local needs
-    RegSet free_;                        ///< of those: owned by no value
-    RegSet assigned_homes_;
-    RegSet cached_;                      ///< temporaries that still hold a local without a home, in this stretch of straight code
     std::array<std::uint32_t, 64> cached_local_{};
-    HomeState homes_;
-    std::uint32_t operands_base_ = 0;    ///< bytes of frame above the operand slots
-    std::uint32_t max_depth_ = 0;        ///< deepest operand slot byte
-    std::uint32_t stack_area_ = 0;       ///< incoming stack arguments, bytes
     ParallelMove<M> moves_;              ///< empty between uses
-    bool plain_memory0_ = false;         ///< memory 0 is there, and its accesses need no check
-    bool usual_ = false;                 ///< no lines are wanted
-    bool usual_accesses_ = false;        ///< both
-    bool has_memory_results_ = false;
-    bool stopped_ = false;
-    bool out_of_space_ = false;
-    bool exhausted_ = false;
-
-    bool condition_pending_ = false;     ///< its consumer is the instruction that comes next
-    Condition condition_;
-    bool shift_pending_ = false;         ///< x << amount, whose consumer is the add that comes next
-    std::uint8_t shift_amount_ = 0;
-    AbstractValue shifted_;
-    bool load_pending_ = false;          ///< a load whose consumer is the arithmetic that comes next
-    std::uint32_t load_offset_ = 0;      ///< its wasm offset
-    Access load_;
+    M masm_;
+    wasm::FunctionPassState pass_state_;
 };
 
 }  // namespace pollux

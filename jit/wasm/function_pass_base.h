@@ -344,9 +344,9 @@ protected:
     ValType* sp_ = nullptr;
     ValType* floor_ = nullptr;
     ValType* limit_ = nullptr;  ///< the end of the operand array less the slack
-    const std::uint8_t* body_ = nullptr;
-    std::uint32_t function_ = 0;
-    std::uint32_t br_tables_ = 0;
+    const ValType* locals_ = nullptr;
+    std::uint32_t local_count_ = 0;
+    std::uint32_t plain_locals_ = 0;  ///< locals below this can be read just so, their indices being bytes
     bool live_ = true;  ///< the code here is reachable
     bool has_memory0_ = false;
     bool usual_memory0_ = false;  ///< it is a 32-bit one
@@ -354,9 +354,9 @@ protected:
     ValType memory0_address_;
     std::uint64_t memory0_max_offset_ = 0;
     const FuncType* type_ = nullptr;
-    const ValType* locals_ = nullptr;
-    std::uint32_t local_count_ = 0;
-    std::uint32_t plain_locals_ = 0;  ///< locals below this can be read just so, their indices being bytes
+    const std::uint8_t* body_ = nullptr;
+    std::uint32_t function_ = 0;
+    std::uint32_t br_tables_ = 0;
     const BranchHint* hint_ = nullptr;
     const BranchHint* hint_end_ = nullptr;
     Error error_;
