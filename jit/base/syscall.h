@@ -17,7 +17,7 @@ namespace pollux::sys {
 
 // clang-format off
 #define POLLUX_SYSTEM_CALLS(X)                                                          \
-    X(mmap) X(mprotect) X(mremap) X(madvise) X(memfd_create) X(userfaultfd)                       \
+    X(mmap) X(mprotect) X(mremap) X(madvise) X(memfd_create) X(userfaultfd)             \
     X(openat2) X(epoll_pwait2) X(preadv2) X(pwritev2) X(membarrier) X(reopen)           \
     X(open) X(read) X(write) X(poll) X(accept) X(sendmsg) X(recvmsg) X(fsync) X(fstat)  \
     X(epoll_pwait) X(fallocate) X(ftruncate) X(getdents)

@@ -259,8 +259,8 @@ void SinglePassCompiler<M>::block(const wasm::BlockType& type) {
 }
 
 /// Chooses the home state of a loop header. What the body touches is valid there, so that back edges and not each use pay for reloads;
-/// what it writes is dirty, since its back edges are not known yet. Where it calls, the rest is clean, so that its calls store nothing in
-/// vain.
+/// what it writes is dirty, since its back edges are not known yet. Where it calls, what counts is before the first call, and the rest is
+/// clean, so that its calls store nothing in vain.
 template <class M>
 void SinglePassCompiler<M>::settle_homes_for_loop() {
     LoopUse use;

@@ -18,9 +18,9 @@ void FunctionEmitter::pad(std::size_t bytes) noexcept {
     skip(bytes);
 }
 
-void FunctionEmitter::finish() const noexcept {
+void FunctionEmitter::finish() noexcept {
     constexpr std::size_t kWrittenBeyond = 64;  // the most that the last instruction may have written behind its end
-    std::fill_n(chunk_.write, std::min(kWrittenBeyond, chunk_.capacity), std::uint8_t{0});
+    pad(kWrittenBeyond);
     memory_.clear_rest(chunk_);
 }
 

@@ -22,7 +22,7 @@ public:
                                           std::span<const std::uint8_t> body);
     [[nodiscard]] FunctionOutput& output() noexcept { return output_; }
     /// Call after the last function, before the memory is sealed.
-    void finish() const noexcept;
+    void finish() noexcept;
 
 private:
     void align(std::uint32_t alignment) noexcept;  ///< a power of two

@@ -289,12 +289,8 @@ private:
             position_.next = at;
             return false;
         }
-        if (sets_local_next(Kind::i32)) {
-            const std::uint8_t* const set = position_.next;
-            if (sink_.alu_constant_to_local(op, value, set[1], tees_next())) pass_set(set);
-        } else {
-            sink_.alu_constant(op, value);
-        }
+        const auto to_local = [&](std::uint32_t local, bool tee) { return sink_.alu_constant_to_local(op, value, local, tee); };
+        if (!compute_to_local(Kind::i32, to_local)) sink_.alu_constant(op, value);
         return true;
     }
     [[nodiscard]] static constexpr bool takes_constant(Opcode op) noexcept {
@@ -308,10 +304,17 @@ private:
                locals_[at[1]] == ValType(kind);
     }
     [[nodiscard]] bool tees_next() const noexcept { return *position_.next == static_cast<std::uint8_t>(Opcode::LocalTee); }
-    /// Goes over a local.set or local.tee that the sink has done with what is before it; it may have ended the pass.
-    void pass_set(const std::uint8_t* set) noexcept {
-        if (*set == static_cast<std::uint8_t>(Opcode::LocalSet)) --sp_;
-        if (position_.next == set) position_.next = set + 2;
+    /// If a local.set or local.tee of a plain local of this kind comes next: has the sink compute what it sets right there, and goes over
+    /// it if the sink could. False, and nothing done, if something else comes.
+    template <class ToLocal>
+    [[nodiscard, gnu::always_inline]] bool compute_to_local(Kind kind, const ToLocal& to_local) {
+        if (!sets_local_next(kind)) return false;
+        const std::uint8_t* const set = position_.next;
+        if (to_local(std::uint32_t{set[1]}, tees_next())) {
+            if (*set == static_cast<std::uint8_t>(Opcode::LocalSet)) --sp_;
+            if (position_.next == set) position_.next = set + 2;  // else the sink has ended the pass
+        }
+        return true;
     }
     [[nodiscard]] bool i64_const() {
         std::int64_t value = 0;
@@ -366,11 +369,10 @@ private:
             sp_[-1] = kResult;
             if (live_) {
                 if constexpr (requires { sink_.template load_to_local<op>(offset, 0U, false); }) {
-                    if (sets_local_next(kResult)) {
-                        const std::uint8_t* const set = position_.next;
-                        if (sink_.template load_to_local<op>(offset, set[1], tees_next())) pass_set(set);
-                        return true;
-                    }
+                    const auto to_local = [&](std::uint32_t local, bool tee) {
+                        return sink_.template load_to_local<op>(offset, local, tee);
+                    };
+                    if (compute_to_local(kResult, to_local)) return true;
                 }
                 if constexpr (requires { sink_.template usual_load<op>(offset); }) {
                     sink_.template usual_load<op>(offset);
@@ -503,12 +505,8 @@ private:
         }
         position_.opcode = at + 1;
         push(Kind::i32);
-        if (sets_local_next(Kind::i32)) {
-            const std::uint8_t* const set = position_.next;
-            if (sink_.load_at_local_to_local(local, offset, set[1], tees_next())) pass_set(set);
-        } else {
-            sink_.load_at_local(local, offset);
-        }
+        const auto to_local = [&](std::uint32_t to, bool tee) { return sink_.load_at_local_to_local(local, offset, to, tee); };
+        if (!compute_to_local(Kind::i32, to_local)) sink_.load_at_local(local, offset);
         return true;
     }
     [[gnu::noinline]] bool any_local_get() {
