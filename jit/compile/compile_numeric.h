@@ -337,6 +337,10 @@ void SinglePassCompiler<M>::divide() {
         }
         return push_result(kKind, d);
     }
+    if constexpr (kWidth == Width::w32) {
+        if (b.is_constant() && b.bits >= 3 && (kUnsigned || b.bits <= 0x7fff'ffff))
+            return divide_by_constant(kDiv, a, static_cast<std::uint32_t>(b.bits));
+    }
     const std::uint64_t minus_one = kWidth == Width::w32 ? 0xffff'ffff : ~std::uint64_t{0};
     const bool check_zero = !b.is_constant() || b.bits == 0;
     const bool check_overflow = !b.is_constant() || b.bits == minus_one;
@@ -355,6 +359,46 @@ void SinglePassCompiler<M>::divide() {
         release(kQuotient ? M::kDivHigh : M::kDivLow);
         push_reg(kKind, result);
     }
+}
+
+/// i32: the quotient is the high half of a product with a factor F a little larger than 2^64 / divisor: F = (2^64 + e) / divisor with
+/// 0 < e <= divisor. It is exact, since |a| * e < 2^64: then a * F / 2^64 is off a / divisor by less than 1 / divisor, away from 0. What is
+/// negative is rounded down, so one is added. A signed divisor is positive, and from 3 on F is positive, too.
+template <class M>
+void SinglePassCompiler<M>::divide_by_constant(DivOp op, AbstractValue a, std::uint32_t divisor) {
+    const bool is_signed = op == DivOp::div_s || op == DivOp::rem_s;
+    Reg low = M::kDivLow;
+    Reg high = M::kDivHigh;
+    Reg ra;
+    if constexpr (M::kDivLow.valid()) {
+        constexpr RegSet kFixed = RegSet::of(M::kDivLow, M::kDivHigh);
+        if (a.type == AbstractValue::Type::reg && kFixed.has(a.reg)) own(a, kFixed);
+        ra = use(a, kFixed);
+        take(low);
+        take(high);
+    } else {
+        ra = use(a);
+        low = allocate_gp();
+        high = allocate_gp();
+    }
+    if (is_signed) {
+        masm_.extend(ExtendOp::s32_64, low, ra);
+    } else {
+        masm_.mov(Kind::i32, low, ra);
+    }
+    masm_.mov_imm(Width::w64, high, ~std::uint64_t{0} / divisor + (std::has_single_bit(divisor) ? 2 : 1));
+    masm_.mul_wide(is_signed, M::kDivLow.valid() ? low : M::kScratchGp, high, low, high);
+    if (is_signed) {
+        masm_.shift(ShiftOp::shr_u, Width::w32, low, ra, Operand::imm(31));
+        masm_.alu(AluOp::add, Width::w32, high, high, low);
+    }
+    if (op == DivOp::rem_s || op == DivOp::rem_u) {
+        masm_.mul(Width::w32, low, high, Operand::imm(static_cast<std::int32_t>(divisor)));
+        masm_.alu(AluOp::sub, Width::w32, high, ra, low);
+    }
+    release(low);
+    release(a);
+    push_reg(Kind::i32, high);
 }
 
 /// Brings `a` to kDivLow, with kDivHigh free for the other half of a result. Returns where `b` is.

@@ -257,6 +257,7 @@ private:
     [[gnu::noinline]] void shift(ShiftOp op, Width width);
     template <DivOp kDiv, Width kWidth>
     void divide();
+    [[gnu::noinline]] void divide_by_constant(DivOp op, AbstractValue a, std::uint32_t divisor);
     Reg to_fixed_registers(AbstractValue& a, AbstractValue& b);
     void add_wide(bool subtract);
     void multiply_wide(bool is_signed);
