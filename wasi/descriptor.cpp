@@ -216,8 +216,14 @@ Expected<std::size_t> Descriptor::read_bounded(std::span<const iovec> buffers) {
 }
 
 Expected<std::size_t> Descriptor::read_plainly(std::span<const iovec> buffers) noexcept {
-    return transferred(
-        transfer<sys::Call::read>(io_fd(), buffers, [this](const iovec* list, int count) { return ::readv(io_fd(), list, count); }));
+    const ssize_t result =
+        transfer<sys::Call::read>(io_fd(), buffers, [this](const iovec* list, int count) { return ::readv(io_fd(), list, count); });
+    // While the kernel hangs up a terminal it says EIO, and from then on end of file: one or the other by chance.
+    if (result < 0 && errno == EIO && kind() == Kind::terminal) {
+        if ((poll_now(io_fd(), POLLIN) & POLLHUP) != 0 && !is_pty_master(io_fd())) return 0;
+        errno = EIO;
+    }
+    return transferred(result);
 }
 
 Expected<std::size_t> Descriptor::write(std::span<const iovec> buffers) {

@@ -1,5 +1,6 @@
 #include "wasi/descriptor.h"
 
+#include "jit/base/syscall.h"
 #include "tests/unit/wasi/fixture.h"
 
 namespace pollux::wasi {
@@ -50,6 +51,19 @@ TEST(Descriptor, AccessModeShowsInTheRights) {
     EXPECT_EQ(writer->rights_base() & (rights::kFdRead | rights::kFdWrite), rights::kFdWrite);
     EXPECT_TRUE(reader->readable());
     EXPECT_FALSE(reader->writable());
+}
+
+TEST(Descriptor, ATerminalThatIsHungUpEndsHoweverTheKernelSaysIt) {
+    Pty pty;
+    const auto terminal = *Descriptor::adopt(pty.terminal.get(), Ownership::borrowed);
+    char byte = 0;
+    const iovec buffer{&byte, 1};
+    sys::inject(sys::Call::read, EIO);
+    EXPECT_EQ(terminal->read(std::span(&buffer, 1)).error(), Errno::io) << "an error of a terminal that is there stays one";
+    pty.controller.reset();
+    sys::inject(sys::Call::read, EIO);
+    EXPECT_EQ(terminal->read(std::span(&buffer, 1)), std::size_t{0});
+    EXPECT_EQ(terminal->read(std::span(&buffer, 1)), std::size_t{0});
 }
 
 TEST(Descriptor, OwnershipDecidesWhoCloses) {
