@@ -10,9 +10,9 @@ namespace pollux::wasm {
 
 /// The length of an i32.const and the end behind it; 0: something else is there.
 static std::size_t length_of_i32_const(const std::uint8_t* begin, const std::uint8_t* end) noexcept {
-    const std::uint8_t* at = begin;
+    if (begin == end || *begin != static_cast<std::uint8_t>(Opcode::I32Const)) return 0;
+    const std::uint8_t* at = begin + 1;
     std::int32_t value = 0;
-    if (at == end || *at++ != static_cast<std::uint8_t>(Opcode::I32Const)) return 0;
     if (read_leb_of_any_length(at, end, value) != LebStatus::ok) return 0;
     return at != end && *at == static_cast<std::uint8_t>(Opcode::End) ? static_cast<std::size_t>(at + 1 - begin) : 0;
 }
