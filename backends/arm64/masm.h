@@ -106,7 +106,7 @@ public:
 
     // --- control -----------------------------------------------------------------------------------------------------------
     void bind(Label&);
-    void align_loop() {}
+    void align_loop(std::uint32_t /*wasm_bytes*/) {}
     void jump(Label&);
     void jump_table(Reg index, std::span<Label* const> labels);
     void trap(TrapCode);

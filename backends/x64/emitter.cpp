@@ -64,7 +64,7 @@ void Emitter::align(std::uint32_t alignment) {
         {0x0f, 0x1f, 0x84, 0x00, 0x00, 0x00, 0x00, 0x00},
         {0x66, 0x0f, 0x1f, 0x84, 0x00, 0x00, 0x00, 0x00, 0x00},
     };
-    std::uint32_t padding = (0U - static_cast<std::uint32_t>(position())) & (alignment - 1);
+    std::uint32_t padding = (0U - static_cast<std::uint32_t>(execute_address() + static_cast<std::uint32_t>(position()))) & (alignment - 1);
     while (padding != 0) {
         const std::uint32_t length = padding < 9 ? padding : 9;
         bytes(std::span(kNops[length - 1]).first(length));

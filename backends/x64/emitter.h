@@ -82,7 +82,7 @@ public:
     void byte(std::uint8_t value) { put<write_byte>(value); }
     void dword(std::uint32_t value);
     void byte_and_dword(std::uint8_t first, std::uint32_t rest) { put<write_byte_and_dword>(first, rest); }
-    void align(std::uint32_t alignment);  ///< with multi-byte nops
+    void align(std::uint32_t alignment);  ///< of where the code executes, with multi-byte nops
     [[nodiscard]] std::uint32_t dword_at(std::int32_t position) const noexcept {
         std::uint32_t value = 0;
         std::memcpy(&value, buffer_.write + position, 4);

@@ -133,7 +133,7 @@ public:
         flags_.position = -1;  // other paths come here with other flags
         emitter_.bind(label);
     }
-    void align_loop() { emitter_.align(16); }
+    void align_loop(std::uint32_t wasm_bytes);
     void jump(Label& label) { emitter_.jump(label); }
     void jump_table(Reg index, std::span<Label* const> labels);
     void trap(TrapCode code);

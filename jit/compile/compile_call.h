@@ -142,7 +142,7 @@ template <class M>
 inline void SinglePassCompiler<M>::finish_call(const wasm::FuncType& type, std::uint32_t area_depth) {
     forget_registers();
     if (type.results.size() > 1) [[unlikely]]
-        return push_results(type.results, area_depth);
+        return push_call_results(type.results, area_depth);
     if (!type.results.empty()) push_register_result(type.results[0].kind());
 }
 
@@ -154,7 +154,7 @@ inline void SinglePassCompiler<M>::push_register_result(Kind kind) {
 }
 
 template <class M>
-void SinglePassCompiler<M>::push_results(std::span<const ValType> results, std::uint32_t area_depth) {
+void SinglePassCompiler<M>::push_call_results(std::span<const ValType> results, std::uint32_t area_depth) {
     ResultAssigner assigner;
     for (const ValType& result : results) {
         const Kind kind = result.kind();

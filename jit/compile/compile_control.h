@@ -123,14 +123,11 @@ void SinglePassCompiler<M>::push_some_results(const ControlFrame& frame) {
     ResultAssigner assigner;
     for (const ValType& type : frame.block.results) {
         const Kind kind = type.kind();
-        const Location location = assigner.next(kind);
-        if (location.where == Location::Where::memory) {
+        if (assigner.next(kind).where == Location::Where::memory) {
             push_spilled(kind);
-            continue;
+        } else {
+            push_register_result(kind);
         }
-        const Reg reg = wasm::is_fp(kind) ? M::kResultFp : M::kResultGp;
-        claim(reg);
-        push_reg(kind, reg);
     }
 }
 
@@ -262,7 +259,7 @@ void SinglePassCompiler<M>::block(const wasm::BlockType& type) {
 /// what it writes is dirty, since its back edges are not known yet. Where it calls, what counts is before the first call, and the rest is
 /// clean, so that its calls store nothing in vain.
 template <class M>
-void SinglePassCompiler<M>::settle_homes_for_loop() {
+LoopUse SinglePassCompiler<M>::settle_homes_for_loop() {
     LoopUse use;
     if (tuning.scan_loops) use = loop_scan_(position_->next, position_->end, locals_);
     if (!use.complete) use = {.touched = assigned_homes_, .written = assigned_homes_, .calls = true};
@@ -274,6 +271,7 @@ void SinglePassCompiler<M>::settle_homes_for_loop() {
     }
     if (use.calls) homes_.valid = use.touched;
     homes_.dirty = (homes_.dirty | use.written) & homes_.valid;
+    return use;
 }
 
 template <class M>
@@ -281,10 +279,10 @@ void SinglePassCompiler<M>::loop(const wasm::BlockType& type) {
     prepare();
     flush_for_block();
     force_to_slots(type.params.size());
-    settle_homes_for_loop();
+    const LoopUse use = settle_homes_for_loop();
     ControlFrame& frame = push_frame(ControlFrame::Type::loop, type);
     frame.label_state = homes_;
-    masm_.align_loop();
+    if (!use.calls) masm_.align_loop(use.wasm_bytes);
     bind(frame.label);
     if (environment_->fuel) masm_.consume_fuel(1);
 }

@@ -349,7 +349,7 @@ private:
     void emit_out_of_line();
     void emit_condition(Condition& condition, bool when, Label& label);
     void emit_return();
-    void settle_homes_for_loop();
+    LoopUse settle_homes_for_loop();
 
     // --- compile_call.h --------------------------------------------------------------------------------------------------
     std::uint32_t set_arguments(const wasm::FuncType& type, bool tail);
@@ -359,7 +359,7 @@ private:
     void call_in_context(Reg callee, std::int32_t code_offset, std::int32_t instance_offset);
     [[gnu::always_inline]] inline void finish_call(const wasm::FuncType& type, std::uint32_t area_depth);
     [[gnu::always_inline]] inline void push_register_result(Kind kind);
-    [[gnu::noinline]] void push_results(std::span<const ValType> results, std::uint32_t area_depth);
+    [[gnu::noinline]] void push_call_results(std::span<const ValType> results, std::uint32_t area_depth);
     void load_callee(TypeId type, std::uint32_t table);
     void pop_callee();
     void load_type(Reg d, TypeId type);

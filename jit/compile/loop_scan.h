@@ -20,6 +20,7 @@ namespace pollux {
 struct LoopUse {
     RegSet touched;  ///< homes of locals that the body reads or writes, before its first call if it has one
     RegSet written;
+    std::uint32_t wasm_bytes = 0;  ///< of the body, if it is complete and calls nothing
     bool calls = false;
     bool complete = false;  ///< false: the body is too long or malformed; count on everything
 };
@@ -103,6 +104,7 @@ private:
                     if (loop.depth != depth--) continue;
                     loop.use = use;
                     loop.use.complete = ok_;
+                    loop.use.wasm_bytes = static_cast<std::uint32_t>(at_ - loop.begin);
                     if (open == 0) return;
                     open = loop.outer;
                     join_outer(use, loop);

@@ -206,7 +206,8 @@ public:
 
     // --- control -------------------------------------------------------------------------------------------------------
     void bind(Label&);
-    void align_loop();  ///< before a loop header; may emit nothing
+    /// Before the header of a loop that calls nothing, and has so many bytes of wasm. May emit nothing.
+    void align_loop(std::uint32_t wasm_bytes);
     void jump(Label&);
     /// Jumps to labels[index], the last one for index >= size-1. Clobbers index. Labels may be unbound.
     void jump_table(Reg index, std::span<Label* const> labels);

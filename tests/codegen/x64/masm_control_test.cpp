@@ -1,6 +1,7 @@
 // Moves, memory, bounds, labels, jump tables, traps, calls and tail calls of the x64 masm, executed.
 #include <gtest/gtest.h>
 
+#include <bit>
 #include <cstring>
 
 #include "tests/codegen/x64/runner.h"
@@ -278,21 +279,33 @@ TEST(X64MasmControl, Fuel) {
     EXPECT_EQ(runner.run(), TrapCode::fuel_exhausted);
 }
 
+/// A loop whose wasm has 16 bytes starts at a cache line, or lies in one.
 TEST(X64MasmControl, AlignedLoop) {
     Runner runner(host_features());
     fill(runner);
-    for (int padding = 0; padding < 16; ++padding) {
+    constexpr std::uint32_t kWasmBytes = 16;
+    for (int padding = 0; padding < 32; ++padding) {  // every two bytes of a line
+        std::uint32_t before = 0;
+        std::uint32_t header = 0;
         runner.compile([&](Masm& m) {
             for (int i = 0; i < padding; ++i) m.extend(ExtendOp::u32_64, kRbx, kRbx);  // 2 bytes
             m.mov_imm(Width::w32, kRcx, 0);
             m.mov_imm(Width::w32, kRdx, 100);
             Label top;
-            m.align_loop();
+            before = m.position();
+            m.align_loop(kWasmBytes);
+            header = m.position();
             m.bind(top);
             m.alu(AluOp::add, Width::w32, kRcx, kRcx, kRdx);
             m.alu(AluOp::sub, Width::w32, kRdx, kRdx, Operand::imm(1));
             m.compare_branch(IntCond::ne, Width::w32, kRdx, Operand::imm(0), top);
         });
+        const auto line_offset = [&](std::uint32_t position) { return std::bit_cast<std::uintptr_t>(runner.code() + position) % 64; };
+        if (line_offset(before) + kWasmBytes <= 64) {
+            ASSERT_EQ(header, before);
+        } else {
+            ASSERT_EQ(line_offset(header), 0U);
+        }
         ASSERT_EQ(runner.run(), TrapCode::none);
         ASSERT_EQ(runner.block().out.gp[1], 5050U);
     }

@@ -19,6 +19,7 @@ TEST(LoopScan, ReadsAndWrites) {
     EXPECT_FALSE(use.calls);
     EXPECT_EQ(use.touched, RegSet::of(gp(1), gp(2)));
     EXPECT_EQ(use.written, RegSet::of(gp(2)));
+    EXPECT_EQ(use.wasm_bytes, 5U);
 }
 
 TEST(LoopScan, LocalsWithoutHomeAreNothing) {
@@ -31,6 +32,7 @@ TEST(LoopScan, NestedBlocksEndWhereTheyEnd) {
     const LoopUse use = scan({0x02, 0x40, 0x03, 0x40, 0x0b, 0x0b, 0x20, 0, 0x0b});
     EXPECT_TRUE(use.complete);
     EXPECT_EQ(use.touched, RegSet::of(gp(1)));
+    EXPECT_EQ(use.wasm_bytes, 9U);
 }
 
 TEST(LoopScan, LoopsInsideAreAnsweredByTheSameScan) {
