@@ -226,6 +226,7 @@ private:
     // Sites, traps, slow paths (masm.cpp)
     [[gnu::always_inline]] inline void site(Site::Kind kind, TrapCode code = TrapCode::none);
     [[gnu::always_inline]] inline void guest_access() { site(Site::Kind::trap, TrapCode::memory_out_of_bounds); }
+    void leave_frame();
     [[nodiscard]] Label& trap_label(TrapCode code, Reg status = kNoReg);
     void trap_if(Condition condition, TrapCode code) { emitter_.jump_if(condition, trap_label(code)); }
     SlowPath& slow_path(SlowPath::Kind kind, Width width, Reg d, Reg a, Reg b);
